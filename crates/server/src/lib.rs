@@ -1,0 +1,1 @@
+//! The IO shell: sockets, HTTP, WebSocket, TLS, configuration, metrics.

@@ -1,0 +1,1 @@
+//! STUN and TURN server core, sans-IO.

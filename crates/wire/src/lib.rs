@@ -1,0 +1,1 @@
+//! STUN and TURN messages, identifiers, rates and privacy-wrapped addresses.
