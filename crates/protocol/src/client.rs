@@ -64,9 +64,11 @@ pub struct Hello {
     pub name: String,
     /// What the client brings.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub capabilities: Capabilities,
     /// Tracks to publish at once, so that the first offer has them. `welcome` gives their ids.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub tracks: Vec<PublishTrack>,
     /// The topology wished for by whoever creates the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,6 +167,7 @@ pub struct Restart {
     pub epoch: Epoch,
     /// Asks for a new PeerConnection instead: the server closes this link and opens another.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub replace: bool,
 }
 
@@ -212,6 +215,7 @@ pub struct Subscribe {
     pub fps: Option<u32>,
     /// 0 to 255; higher is served first.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub priority: u8,
 }
 
@@ -222,6 +226,7 @@ pub struct ChatLine {
     pub text: String,
     /// To these alone; empty means everyone.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub to: Vec<ParticipantId>,
 }
 
@@ -232,6 +237,7 @@ pub struct DataMessage {
     pub payload: String,
     /// To these alone; empty means everyone.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub to: Vec<ParticipantId>,
     /// What the bytes are about, at most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,8 +25,9 @@ pub struct ServerFrame {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub re: Option<RequestId>,
-    /// The place of this event in the session. Replies, `pong`, `bitrate`, `quality` and
-    /// `speakers` have none: they are not replayed.
+    /// The place of this event in the session, from 1 without gaps. `participant`, `track`,
+    /// `link`, `negotiate`, `desc`, `ice`, `chat`, `data`, `room` and `topology` have one;
+    /// everything else has none and is not replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub s: Option<Seq>,

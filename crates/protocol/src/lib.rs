@@ -1,8 +1,8 @@
 //! The signaling messages of madang, version 1.
 //!
 //! These types are the one source of the protocol: the JSON Schema and the TypeScript
-//! declarations in `schema/` are generated from them. `docs/protocol.md` explains the
-//! exchange to someone who writes a client in another language.
+//! declarations are generated from them ([`json_schema`], [`type_script`]). `docs/protocol.md`
+//! explains the exchange to someone who writes a client in another language.
 //!
 //! A frame is one JSON object on a WebSocket text message:
 //! `{"t": "...", "id"?, "re"?, "s"?, ...}`. See [`ClientFrame`] and [`ServerFrame`].
@@ -11,6 +11,7 @@
 mod client;
 mod error;
 mod frame;
+mod generate;
 mod id;
 mod limits;
 mod media;
@@ -20,6 +21,7 @@ mod server;
 pub use client::*;
 pub use error::*;
 pub use frame::*;
+pub use generate::*;
 pub use id::*;
 pub use limits::*;
 pub use media::*;

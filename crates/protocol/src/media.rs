@@ -73,12 +73,15 @@ pub struct PublishTrack {
     pub source: TrackSource,
     /// Whether it starts muted.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub muted: bool,
     /// Whether it will be sent in several layers.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub simulcast: bool,
     /// Codecs that it can be sent in; empty means all of the capabilities.
     #[serde(default)]
+    #[ts(as = "Option<_>", optional)]
     pub codecs: Vec<String>,
     /// Width in pixels, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, Negotiation, ParticipantId,
+    BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, ParticipantId,
     ParticipantInfo, RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
 };
 
@@ -13,7 +13,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum ServerMessage {
-    /// The whole room, after `hello`. Starts the client's picture anew.
+    /// The whole room, after `hello`. Starts the client's picture anew. `welcome` and events
+    /// alone make that picture: events about a client itself reach it too.
     Welcome(Box<Welcome>),
     /// A session taken up; missed events follow.
     Resumed(Resumed),
@@ -80,7 +81,9 @@ pub struct Welcome {
     pub topology: Topology,
     /// The current epoch.
     pub epoch: Epoch,
-    /// Links to open now. Further ones come as `link` events.
+    /// All links of this client. Open those that it has not; on a `welcome` after `resumed`,
+    /// keep the PeerConnections of links that it has, and close those not listed. Further
+    /// ones come as `link` events.
     pub links: Vec<OpenLink>,
     /// STUN and TURN servers with this participant's credentials.
     pub ice_servers: Vec<IceServer>,
@@ -303,7 +306,7 @@ pub struct Quality {
     pub quality: ConnectionQuality,
 }
 
-/// A line of text.
+/// A line of text. The writer gets it too, so that everyone sees one order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct ChatEvent {
     /// Who wrote it.
@@ -318,7 +321,7 @@ pub struct ChatEvent {
     pub private: bool,
 }
 
-/// Bytes.
+/// Bytes. The sender does not get them back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct DataEvent {
     /// Who sent them.
