@@ -35,3 +35,17 @@ pub struct ServerFrame {
     #[serde(flatten)]
     pub message: ServerMessage,
 }
+
+/// A [`ServerFrame`] over a message that is shared, for writing it out without a copy.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ServerFrameRef<'a> {
+    /// See [`ServerFrame::re`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub re: Option<RequestId>,
+    /// See [`ServerFrame::s`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub s: Option<Seq>,
+    /// See [`ServerFrame::message`].
+    #[serde(flatten)]
+    pub message: &'a ServerMessage,
+}

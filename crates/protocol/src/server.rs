@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, ParticipantId,
-    ParticipantInfo, RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
+    BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, ParticipantId, ParticipantInfo,
+    RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
 };
 
 /// A message from the server, told apart by `t`.

@@ -6,7 +6,7 @@ const HINT: &str = "stale: run `cargo run -p madang-protocol --example generate`
 
 fn in_repository(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(path).expect("a generated file of the repository")
 }
 
 #[test]

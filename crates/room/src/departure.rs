@@ -1,0 +1,96 @@
+//! Losing a connection, leaving, being removed.
+
+use std::{sync::Arc, time::Instant};
+
+use madang_protocol::{
+    Bye, ByeAction, Change, ConnectionQuality, Done, LeaveReason, LinkEvent, LinkId, ParticipantEvent, Presence,
+    Quality, RequestId, Role, ServerMessage,
+};
+
+use crate::{
+    io::ConnectionId,
+    room::{Answer, Room, Timer},
+    roster::Order,
+    session::Attachment,
+};
+
+impl Room {
+    /// The connection is gone; the participant has the grace to come back.
+    pub(crate) fn disconnected(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(order) = self.roster.by_connection(connection) else { return };
+        let until = now + self.settings.resume_grace;
+        self.roster.attach(order, Attachment::Away { until });
+        self.timers.insert(Timer::Grace(order), until);
+        self.timers.remove(&Timer::Bitrate(order));
+        let Some(participant) = self.roster.get_mut(order) else { return };
+        participant.info.presence = Presence::Away;
+        let quality = Quality { participant: participant.info.id.clone(), quality: ConnectionQuality::Lost };
+        self.tell_participant(order, Change::Changed);
+        self.tell_everyone(ServerMessage::Quality(quality));
+    }
+
+    pub(crate) fn grace_over(&mut self, order: Order) {
+        self.depart(order, LeaveReason::Lost, None);
+    }
+
+    pub(crate) fn leave(&mut self, order: Order, re: Option<RequestId>) -> Answer {
+        let connection = self.roster.get(order).and_then(|participant| participant.session.connection());
+        if let (Some(connection), Some(_)) = (connection, re) {
+            self.reply(connection, re, ServerMessage::Ok(Done::default()));
+        }
+        let bye = Bye { action: ByeAction::Stop, code: None, message: "Goodbye.".to_owned(), retry_after_ms: None };
+        self.depart(order, LeaveReason::Left, Some(bye));
+        Answer::Nothing
+    }
+
+    /// Removes a participant: its connection with `farewell`, its links, its tracks, its place.
+    pub(crate) fn depart(&mut self, order: Order, reason: LeaveReason, farewell: Option<Bye>) {
+        let Some(gone) = self.roster.remove(order) else { return };
+        if let Some(connection) = gone.session.connection() {
+            if let Some(bye) = farewell {
+                self.reply(connection, None, ServerMessage::Bye(bye));
+            }
+            self.close(connection);
+        }
+        self.timers.remove(&Timer::Grace(order));
+        self.timers.remove(&Timer::Bitrate(order));
+        for link in self.links.ids_of(order) {
+            self.close_link(&link);
+        }
+        for participant in self.roster.iter_mut() {
+            gone.info.tracks.iter().for_each(|track| participant.wishes.forget(&track.id));
+        }
+        let event = ParticipantEvent { change: Change::Removed, participant: gone.info, reason: Some(reason) };
+        self.broadcast(ServerMessage::Participant(event));
+        self.settle_codecs();
+        self.settle_host();
+    }
+
+    /// Closes a link and tells those of its ends that are still inside.
+    pub(crate) fn close_link(&mut self, id: &LinkId) {
+        let Some(link) = self.links.close(id) else { return };
+        self.bitrates_stale = true;
+        let message = Arc::new(ServerMessage::Link(LinkEvent::Close { link: link.id.clone(), epoch: link.epoch }));
+        let offerer = link.offerer();
+        for order in [offerer, link.peer_of(offerer)] {
+            self.emit(order, Arc::clone(&message));
+        }
+    }
+
+    /// Hands on the host's role where the last one left and the room gives the roles.
+    pub(crate) fn settle_host(&mut self) {
+        let Some(heir) = self.roster.heir() else { return };
+        if let Some(participant) = self.roster.get_mut(heir) {
+            participant.info.role = Role::Host;
+            self.tell_participant(heir, Change::Changed);
+        }
+    }
+
+    /// Something that is not an event, to everyone connected.
+    pub(crate) fn tell_everyone(&mut self, message: ServerMessage) {
+        let message = Arc::new(message);
+        for order in self.roster.orders() {
+            self.tell(order, Arc::clone(&message));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Newcomers: checks, the place in the room, links to everyone.
+
+use std::sync::Arc;
+
+use madang_protocol::{
+    Bye, ByeAction, Capabilities, Change, ErrorCode, Hello, IceServer, LeaveReason, LinkEvent, ParticipantEvent,
+    ParticipantId, ParticipantInfo, Presence, RequestId, Role, ServerMessage, TopologyPolicy, VERSION,
+};
+
+use crate::{
+    codecs,
+    io::{ConnectionId, Grant},
+    refusal::Refusal,
+    ring::Ring,
+    room::Room,
+    roster::{Order, Participant},
+    session::{Attachment, Session},
+    validate,
+};
+
+/// A connection that said `hello`.
+pub(crate) struct Arrival {
+    pub(crate) connection: ConnectionId,
+    pub(crate) request: Option<RequestId>,
+    pub(crate) hello: Box<Hello>,
+    pub(crate) grant: Grant,
+    pub(crate) ice_servers: Vec<IceServer>,
+}
+
+impl Room {
+    pub(crate) fn join(&mut self, arrival: Arrival) {
+        let (connection, request) = (arrival.connection, arrival.request);
+        let joined = self.roster.by_connection(connection).is_some();
+        if let Err(refusal) = if joined { Err(Refusal::AlreadyJoined) } else { self.enter(arrival) } {
+            self.reply(connection, request, ServerMessage::Error(refusal.into_failure(!joined)));
+            if !joined {
+                self.close(connection);
+            }
+        }
+    }
+
+    fn enter(&mut self, arrival: Arrival) -> Result<(), Refusal> {
+        self.refuse_while_draining()?;
+        check_hello(&arrival, self)?;
+        if let Some(resume) = &arrival.hello.resume {
+            if self.kicked.contains(&resume.session) {
+                return Err(Refusal::Kicked);
+            }
+            // An unknown session is one that ended, here or on a server before: a fresh join.
+            if let Some(order) = self.roster.by_session(&resume.session).map(|participant| participant.order) {
+                return self.resume(order, arrival);
+            }
+        }
+        self.enter_afresh(arrival)
+    }
+
+    fn enter_afresh(&mut self, arrival: Arrival) -> Result<(), Refusal> {
+        let replaced = arrival.grant.identity.as_deref().and_then(|identity| self.roster.by_identity(identity));
+        let replaced = replaced.map(|participant| participant.order);
+        self.check_door(&arrival, replaced)?;
+        let order = self.roster.next_order().ok_or(Refusal::Full(u32::MAX))?;
+        if let Some(replaced) = replaced {
+            self.depart(replaced, LeaveReason::DuplicateIdentity, Some(duplicate_identity()));
+        }
+        let participant = self.newcomer(order, &arrival)?;
+        self.roster.insert(participant);
+        self.tell_participant(order, Change::Added);
+        self.settle_codecs();
+        for peer in self.roster.others(order) {
+            self.open_link(peer, order);
+        }
+        self.welcome(order, arrival.connection, arrival.request, arrival.ice_servers);
+        Ok(())
+    }
+
+    /// What a newcomer has to meet and somebody who comes back has not.
+    fn check_door(&self, arrival: &Arrival, replaced: Option<Order>) -> Result<(), Refusal> {
+        let policy = arrival.hello.topology.unwrap_or(self.policy);
+        if self.roster.is_empty() && matches!(policy, TopologyPolicy::Sfu | TopologyPolicy::Mcu) {
+            return Err(Refusal::MeshOnly);
+        }
+        if self.locked && replaced.is_none() && arrival.grant.role != Some(Role::Host) {
+            return Err(Refusal::Locked);
+        }
+        let most = self.settings.limits.participants;
+        if self.roster.len() - usize::from(replaced.is_some()) >= most as usize {
+            return Err(Refusal::Full(most));
+        }
+        self.check_codecs(&arrival.hello.capabilities, replaced)
+    }
+
+    /// Checks that a client with these capabilities shares codecs with all but `except`.
+    pub(crate) fn check_codecs(&self, capabilities: &Capabilities, except: Option<Order>) -> Result<(), Refusal> {
+        let others = self.roster.iter().filter(|participant| Some(participant.order) != except);
+        let others = others.map(|participant| &participant.capabilities.codecs);
+        codecs::admit(&capabilities.codecs, others, &self.settings.codecs)
+    }
+
+    fn newcomer(&mut self, order: Order, arrival: &Arrival) -> Result<Participant, Refusal> {
+        let Arrival { hello, grant, .. } = arrival;
+        let given = if self.roster.is_empty() { Role::Host } else { Role::Participant };
+        let role = grant.role.unwrap_or(given);
+        let id = self.ids.participant();
+        let tracks = if role == Role::Viewer { Vec::new() } else { self.tracks_of(&hello.tracks) };
+        let ring = Ring::new(self.settings.ring_events, self.settings.ring_bytes);
+        Ok(Participant {
+            order,
+            info: ParticipantInfo {
+                identity: grant.identity.clone().unwrap_or_else(|| id.0.clone()),
+                id,
+                name: validate::name(grant.name.as_deref().unwrap_or(&hello.name))?,
+                role,
+                presence: Presence::Present,
+                hand: false,
+                order: order.0,
+                tracks,
+            },
+            role_is_ours: grant.role.is_none(),
+            capabilities: hello.capabilities.clone(),
+            session: Session::new(self.ids.session(), self.ids.secret(), ring),
+            granted_limit: grant.max_send_bps,
+            host_limit: None,
+            wishes: Default::default(),
+            uplink: Default::default(),
+            quality: Default::default(),
+        })
+    }
+
+    /// Tells everyone how a participant is now.
+    pub(crate) fn tell_participant(&mut self, order: Order, change: Change) {
+        if let Some(participant) = self.roster.get(order).map(|participant| participant.info.clone()) {
+            self.broadcast(ServerMessage::Participant(ParticipantEvent { change, participant, reason: None }));
+        }
+    }
+
+    /// Opens a link and tells both ends. One whose `welcome` is being made finds it there.
+    pub(crate) fn open_link(&mut self, one: Order, other: Order) {
+        let id = self.ids.link();
+        self.links.open(id, self.epoch, one, other);
+        self.bitrates_stale = true;
+        for (order, peer) in [(one, other), (other, one)] {
+            if let (Some(link), Some(peer)) = (self.links.between(order, peer), self.id_of(peer)) {
+                let event = LinkEvent::Open(link.open_for(order, peer));
+                self.emit(order, Arc::new(ServerMessage::Link(event)));
+            }
+        }
+    }
+
+    pub(crate) fn id_of(&self, order: Order) -> Option<ParticipantId> {
+        self.roster.get(order).map(|participant| participant.info.id.clone())
+    }
+
+    /// Attaches a connection in place of the one before, which is told and closed.
+    pub(crate) fn attach(&mut self, order: Order, attachment: Attachment) {
+        if let Some(former) = self.roster.attach(order, attachment) {
+            self.reply(former, None, ServerMessage::Bye(duplicate_identity()));
+            self.close(former);
+        }
+    }
+}
+
+fn check_hello(arrival: &Arrival, room: &Room) -> Result<(), Refusal> {
+    let Arrival { hello, grant, .. } = arrival;
+    if !hello.versions.contains(&VERSION) {
+        return Err(Refusal::Version);
+    }
+    validate::name(grant.name.as_deref().unwrap_or(&hello.name))?;
+    grant.identity.as_deref().map_or(Ok(()), validate::identity)?;
+    validate::capabilities(&hello.capabilities)?;
+    validate::tracks(&hello.tracks, &room.settings.limits)
+}
+
+fn duplicate_identity() -> Bye {
+    Bye {
+        action: ByeAction::Stop,
+        code: Some(ErrorCode::DuplicateIdentity),
+        message: "Somebody joined this room elsewhere with the same identity or session.".to_owned(),
+        retry_after_ms: None,
+    }
+}

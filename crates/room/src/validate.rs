@@ -1,0 +1,128 @@
+//! Checks of what clients write, before anything else looks at it.
+
+use madang_protocol::{Capabilities, Limits, PublishTrack, TrackKind, TrackSource};
+
+use crate::refusal::Refusal;
+
+const NAME_CHARS: usize = 64;
+const CID_BYTES: usize = 64;
+const CODEC_NAMES: usize = 64;
+const CODEC_NAME_BYTES: usize = 32;
+const IDENTITY_BYTES: usize = 256;
+
+/// A name to show, without the spaces around it.
+pub(crate) fn name(name: &str) -> Result<String, Refusal> {
+    let name = name.trim();
+    let length = name.chars().count();
+    if length == 0 || length > NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(Refusal::Malformed("`name` needs 1 to 64 characters, none of them control characters"));
+    }
+    Ok(name.to_owned())
+}
+
+pub(crate) fn identity(identity: &str) -> Result<(), Refusal> {
+    if identity.is_empty() || identity.len() > IDENTITY_BYTES {
+        return Err(Refusal::Malformed("the token's `sub` needs 1 to 256 bytes"));
+    }
+    Ok(())
+}
+
+pub(crate) fn capabilities(capabilities: &Capabilities) -> Result<(), Refusal> {
+    codec_names(&capabilities.codecs.audio)?;
+    codec_names(&capabilities.codecs.video)
+}
+
+fn codec_names(names: &[String]) -> Result<(), Refusal> {
+    let is_name = |name: &String| {
+        (1..=CODEC_NAME_BYTES).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
+    };
+    if names.len() > CODEC_NAMES || !names.iter().all(is_name) {
+        return Err(Refusal::Malformed(
+            "codec lists have at most 64 names of 1 to 32 letters, digits, `-`, `_`, `.`, `+`",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn tracks(tracks: &[PublishTrack], limits: &Limits) -> Result<(), Refusal> {
+    if tracks.len() > limits.tracks as usize {
+        return Err(too_many_tracks(limits));
+    }
+    tracks.iter().try_for_each(track)
+}
+
+pub(crate) fn track(track: &PublishTrack) -> Result<(), Refusal> {
+    if !(1..=CID_BYTES).contains(&track.cid.len()) {
+        return Err(Refusal::Malformed("`cid` needs 1 to 64 bytes"));
+    }
+    let fits = match track.source {
+        TrackSource::Camera => track.kind == TrackKind::Video,
+        TrackSource::Microphone => track.kind == TrackKind::Audio,
+        TrackSource::Screen => true,
+    };
+    if !fits {
+        return Err(Refusal::Malformed("a camera is `video` and a microphone is `audio`"));
+    }
+    codec_names(&track.codecs)
+}
+
+pub(crate) fn too_many_tracks(limits: &Limits) -> Refusal {
+    Refusal::TooLarge { what: "the number of tracks", limit: limits.tracks as usize, unit: "tracks" }
+}
+
+/// The number of bytes that a Base64 text stands for (RFC 4648 §4, padded).
+pub(crate) fn base64_bytes(text: &str) -> Result<usize, Refusal> {
+    let malformed = Refusal::Malformed("`payload` needs to be Base64 with padding (RFC 4648 §4)");
+    let body = text.trim_end_matches('=');
+    let padding = text.len() - body.len();
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    if padding > 2 || !text.len().is_multiple_of(4) || !body.bytes().all(is_digit) {
+        return Err(malformed);
+    }
+    Ok(text.len() / 4 * 3 - padding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_trimmed_and_bounded() {
+        assert_eq!(name("  미나 "), Ok("미나".to_owned()));
+        assert!(name(&"한".repeat(64)).is_ok());
+        for wrong in ["", "   ", "a\nb", "a\u{7}b", &"x".repeat(65)] {
+            assert!(name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn base64_is_measured_without_decoding() {
+        for (text, bytes) in [("", 0), ("AA==", 1), ("AAA=", 2), ("AAAA", 3), ("+/aZ09==", 4)] {
+            assert_eq!(base64_bytes(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["A", "AAA", "AA=A", "====", "A===", "AA-_", "AA A", "é=="] {
+            assert!(base64_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_source_fits_its_kind() {
+        let of = |kind, source| PublishTrack {
+            cid: "c".to_owned(),
+            kind,
+            source,
+            muted: false,
+            simulcast: false,
+            codecs: vec![],
+            width: None,
+            height: None,
+        };
+        assert!(track(&of(TrackKind::Audio, TrackSource::Microphone)).is_ok());
+        assert!(track(&of(TrackKind::Audio, TrackSource::Screen)).is_ok());
+        assert!(track(&of(TrackKind::Audio, TrackSource::Camera)).is_err());
+        assert!(track(&of(TrackKind::Video, TrackSource::Microphone)).is_err());
+        assert!(track(&PublishTrack { cid: String::new(), ..of(TrackKind::Video, TrackSource::Camera) }).is_err());
+        assert!(track(&PublishTrack { cid: "c".repeat(65), ..of(TrackKind::Video, TrackSource::Camera) }).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! The whole room in one message, and what is told beside it because it is never replayed.
+
+use std::sync::Arc;
+
+use madang_protocol::{
+    Bitrate, IceServer, LinkId, Quality, RequestId, Seq, ServerMessage, Topology, TrackId, VERSION, Welcome,
+};
+
+use crate::{
+    io::ConnectionId,
+    room::Room,
+    roster::{Order, Participant},
+    session::Attachment,
+    subscription::Wish,
+};
+
+impl Room {
+    /// Sends `welcome` on a connection and attaches it: events flow from here on.
+    pub(crate) fn welcome(
+        &mut self,
+        order: Order,
+        connection: ConnectionId,
+        request: Option<RequestId>,
+        ice_servers: Vec<IceServer>,
+    ) {
+        let Some(welcome) = self.roster.get(order).map(|me| self.picture(me, ice_servers)) else { return };
+        self.attach(order, Attachment::Connected(connection));
+        self.reply(connection, request, ServerMessage::Welcome(Box::new(welcome)));
+        self.tell_unnumbered(order);
+    }
+
+    fn picture(&self, me: &Participant, ice_servers: Vec<IceServer>) -> Welcome {
+        let others = self.roster.iter().filter(|participant| participant.order != me.order);
+        let open = |link: &crate::link::Link| Some(link.open_for(me.order, self.id_of(link.peer_of(me.order))?));
+        Welcome {
+            version: VERSION,
+            session: me.session.id.clone(),
+            secret: me.session.reveal_secret(),
+            last_s: me.session.ring.last(),
+            me: me.info.clone(),
+            room: self.info(),
+            participants: others.map(|participant| participant.info.clone()).collect(),
+            topology: Topology::Mesh,
+            epoch: self.epoch,
+            links: self.links.of(me.order).filter_map(open).collect(),
+            ice_servers,
+            limits: self.settings.limits,
+            ping_interval_ms: millis(self.settings.ping_interval),
+            resume_grace_ms: millis(self.settings.resume_grace),
+        }
+    }
+
+    /// Everybody's quality and this participant's bit rates, which a replay does not bring.
+    pub(crate) fn tell_unnumbered(&mut self, order: Order) {
+        let qualities: Vec<Quality> = self.roster.iter().filter_map(Participant::told_quality).collect();
+        for quality in qualities {
+            self.tell(order, Arc::new(ServerMessage::Quality(quality)));
+        }
+        for link in self.links.ids_of(order) {
+            self.tell_bounds_again(order, &link);
+        }
+    }
+
+    /// Tells one end of a link what was told before about it, and what the other end watches.
+    pub(crate) fn tell_bounds_again(&mut self, order: Order, link: &LinkId) {
+        let Some((told, peer)) = self.links.get(link).map(|link| (link.end(order).told, link.peer_of(order))) else {
+            return;
+        };
+        if let Some(bound) = told {
+            self.tell_bound(order, link, bound);
+        }
+        for (track, wish) in self.wishes_about(peer, order) {
+            self.tell_wish(order, link, &track, wish);
+        }
+    }
+
+    /// What a participant wants of another's tracks, where that is not the default.
+    fn wishes_about(&self, subscriber: Order, publisher: Order) -> Vec<(TrackId, Wish)> {
+        let (Some(subscriber), Some(publisher)) = (self.roster.get(subscriber), self.roster.get(publisher)) else {
+            return Vec::new();
+        };
+        let about = |track: &madang_protocol::TrackInfo| Some((track.id.clone(), subscriber.wishes.about(&track.id)?));
+        publisher.info.tracks.iter().filter_map(about).collect()
+    }
+
+    pub(crate) fn tell_wish(&mut self, publisher: Order, link: &LinkId, track: &TrackId, wish: Wish) {
+        let (max_send_bps, reason) = wish.bound();
+        let bitrate = Bitrate {
+            link: Some(link.clone()),
+            track: Some(track.clone()),
+            max_send_bps,
+            max_height: wish.height,
+            reason,
+        };
+        self.tell(publisher, Arc::new(ServerMessage::Bitrate(bitrate)));
+    }
+
+    /// Offers again, with an ICE restart, on the links whose signaling the client missed.
+    pub(crate) fn mend_links(&mut self, order: Order, heard: Seq) {
+        let missed = self.links.of(order).filter(|link| link.end(order).last_signal > heard);
+        let missed: Vec<LinkId> = missed.map(|link| link.id.clone()).collect();
+        for link in missed {
+            self.ask_offerer(&link, true);
+        }
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
