@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# make test: every test there is.
+source "$(dirname "$0")/lib.sh"
+scripts/test-needs.sh
+
+say "Rust: unit, property and integration tests"
+if cargo nextest --version >/dev/null 2>&1; then
+  cargo nextest run --workspace --locked
+  cargo test --workspace --locked --doc
+else
+  cargo test --workspace --locked
+fi
+
+say "Web: unit tests"
+npm test --silent --prefix web
+
+scripts/e2e.sh
