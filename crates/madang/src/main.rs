@@ -1,2 +1,64 @@
-//! The `madang` binary.
-fn main() {}
+//! The `madang` binary: a thin shell over `madang-server`.
+
+mod log;
+mod serve;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use madang_server::{Config, ConfigError};
+
+/// Signaling, STUN, TURN and rooms for group video calls, in one program.
+#[derive(Parser)]
+#[command(name = "madang", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(serve::Options),
+    /// Prints every key of the configuration with what it is for and its value.
+    Config(Source),
+    /// Signs a join token with a configured key.
+    Token(token::Options),
+}
+
+/// Where the configuration comes from.
+#[derive(Args)]
+struct Source {
+    /// A TOML file; without it the built-in default. Environment variables go before both:
+    /// MADANG__HTTP__LISTEN sets http.listen.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Source {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+            Some((name, value))
+        });
+        Config::load(self.config.as_deref(), environment)
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Config(source) => source.load().map_err(Into::into).map(|config| {
+            print!("{}", config.to_commented_toml());
+        }),
+        Command::Token(options) => token::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("madang: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,27 @@
 //! The IO shell: sockets, HTTP, WebSocket, TLS, configuration, metrics.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`config`] | defaults, file and environment into one checked [`Config`] |
+//! | [`server`](Server) | binds everything, wires everything, drains |
+//! | `listen`, `tls` | TCP connections, counted and encrypted |
+//! | `http` | pages, health, metrics |
+//! | `signaling` | WebSocket sessions and the rooms behind them |
+//! | [`auth`] | join tokens |
+//! | `ice` | STUN and TURN servers for each participant |
+
+mod addresses;
+pub mod auth;
+pub mod config;
+mod drain;
+mod http;
+mod ice;
+mod listen;
+mod metrics;
+mod server;
+mod signaling;
+mod tls;
+
+pub use config::{Config, ConfigError};
+pub use server::{Addresses, Server, StartError, network_urls};
+pub use tls::TlsError;

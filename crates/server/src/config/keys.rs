@@ -1,0 +1,113 @@
+//! The table of keys: what each is for and what it allows.
+
+/// One key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its path, as in `http.listen`.
+    pub path: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// What it allows.
+    pub allowed: &'static str,
+}
+
+/// Tables whose keys are names of the operator's own choosing.
+pub(super) const FREE_TABLES: [&str; 2] = ["auth.keys", "turn.users"];
+
+/// Values that never appear in an error or a log.
+pub(super) const SECRETS: [&str; 3] = ["auth.keys", "turn.users", "turn.secrets"];
+
+const ADDRESSES: &str = "one ADDRESS:PORT or a list, such as \"127.0.0.1:8080\" or [\"0.0.0.0:80\", \"[::]:80\"]; \
+                         port 0 takes a free one";
+const SPAN: &str = "a whole number and one of ms, s, m, h, d, such as \"30s\"";
+const COUNT: &str = "a whole number from 1";
+const CODECS: &str = "a list of SDP names in upper case";
+
+macro_rules! keys {
+    ($($path:literal: $allowed:expr, $about:literal;)*) => {
+        &[$(Key { path: $path, about: $about, allowed: $allowed }),*]
+    };
+}
+
+/// The keys of every section but `turn`.
+const GENERAL: &[Key] = keys! {
+    "public_ip": "IPv4 and IPv6 addresses, one or a list; empty where clients reach this machine's own addresses",
+        "The addresses by which clients reach this machine, where it cannot see them itself (behind 1:1 NAT).";
+    "http.listen": ADDRESSES,
+        "Where pages and signaling are served. Without auth.keys it has to be loopback, unless auth.open is true.";
+    "http.allowed_origins": "a list of origins, such as [\"https://app.example.com\"], or [\"*\"] for any",
+        "Web origins besides the server's own whose pages may open the signaling WebSocket.";
+    "http.max_connections": COUNT,
+        "TCP connections in all; further ones are closed at once.";
+    "http.max_connections_per_address": COUNT,
+        "TCP connections from one address; further ones are closed at once. Raise it behind a proxy.";
+    "http.handshake_timeout": SPAN,
+        "The longest that a TLS handshake may take, and then the head of a request.";
+    "tls.mode": "\"off\", \"self-signed\" or \"files\"",
+        "Encryption of HTTP, and of TURN on turn.tls_listen. Off suits localhost; browsers give a camera to other \
+         pages only over HTTPS. Self-signed makes a certificate at start, and keeps it in tls.cert and tls.key \
+         where these are set, so that a browser's exception for it survives a restart.";
+    "tls.cert": "the path of a PEM file, the server's certificate first",
+        "The certificate chain. Read again when the file changes.";
+    "tls.key": "the path of a PEM file",
+        "Its private key.";
+    "signaling.max_connections_per_address": COUNT,
+        "WebSocket connections from one address; further ones get HTTP 429. Raise it behind a proxy.";
+    "signaling.hello_timeout": SPAN,
+        "The longest silence before `hello`.";
+    "signaling.ping_interval": SPAN,
+        "How often clients are told to send `ping`.";
+    "signaling.dead_after": "a span longer than signaling.ping_interval, such as \"45s\"",
+        "After this much silence a connection is dead; its session can be resumed.";
+    "signaling.messages_per_second": COUNT,
+        "Sustained messages per second from one client.";
+    "signaling.message_burst": COUNT,
+        "Messages at once above that rate.";
+    "signaling.send_queue_bytes": "a whole number from 65536",
+        "Bytes waiting for one client before it counts as too slow and has to resume.";
+    "signaling.send_queue_messages": "a whole number from 16",
+        "Messages waiting for one client before it counts as too slow and has to resume.";
+    "signaling.drain": SPAN,
+        "How long after SIGTERM sessions go on before they are told to come back elsewhere.";
+    "room.topology": "\"auto\" or \"mesh\"",
+        "How media travels in a room whose creator wished for nothing in particular.";
+    "room.max_participants": "a whole number from 1 to 1000",
+        "Participants in one room.";
+    "room.max_tracks": "a whole number from 1 to 64",
+        "Tracks that one participant may publish.";
+    "room.audio_codecs": CODECS,
+        "Audio codecs, best first. Others are not used.";
+    "room.video_codecs": CODECS,
+        "Video codecs, best first. Others are not used.";
+    "room.max_send_bps": "a whole number of bits per second; 0 for no limit",
+        "The most that each participant may send in all.";
+    "room.resume_grace": SPAN,
+        "How long a lost session can be resumed.";
+    "auth.open": "true or false",
+        "Whether anyone who can reach the server may join any room.";
+    "auth.keys": "a table of key id = secret, each secret at least 16 bytes",
+        "API keys that sign join tokens. With none the server is open, on loopback only.";
+    "log.level": "error, warn, info, debug, trace, or filter directives such as \"info,madang_turn=debug\"",
+        "What is logged.";
+    "log.format": "\"text\" or \"json\"",
+        "How log lines look.";
+};
+
+/// Every key, in the order in which `madang config` prints them.
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    GENERAL.iter()
+}
+
+/// The key at `path`, or the free table or list that holds it.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    let path = path.split('[').next().unwrap_or(path);
+    let holder = FREE_TABLES.iter().find(|table| path.strip_prefix(**table).is_some_and(|rest| rest.starts_with('.')));
+    all().find(|key| key.path == holder.map_or(path, |table| *table))
+}
+
+/// Whether `path` is or lies within something secret.
+pub(super) fn is_secret(path: &str) -> bool {
+    SECRETS
+        .iter()
+        .any(|secret| path.strip_prefix(secret).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
+}

@@ -1,0 +1,132 @@
+//! What the types of the values cannot say.
+
+use std::net::SocketAddr;
+
+use madang_protocol::TopologyPolicy;
+
+use super::{Config, TlsMode};
+
+/// Something wrong with values that are well-formed.
+pub(super) enum Flaw {
+    /// One value is out of range.
+    Value {
+        /// Its key.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// Several values do not go together.
+    Conflict(String),
+}
+
+fn out_of_range<T>(path: &str, message: &str) -> Result<T, Flaw> {
+    Err(Flaw::Value { path: path.into(), message: message.into() })
+}
+
+/// The shortest secret of an API key: RFC 7518 §3.2 asks HS256 for 32 bytes of key; people
+/// bring shorter ones in development.
+const SECRET_BYTES: usize = 16;
+
+pub(super) fn check(config: &Config) -> Result<(), Flaw> {
+    counts(config)?;
+    spans(config)?;
+    let room = &config.room;
+    if matches!(room.topology, TopologyPolicy::Sfu | TopologyPolicy::Mcu) {
+        return out_of_range("room.topology", "this server runs mesh rooms only");
+    }
+    for (path, codecs) in [("room.audio_codecs", &room.audio_codecs), ("room.video_codecs", &room.video_codecs)] {
+        if codecs.iter().any(|name| {
+            name.is_empty() || name.bytes().any(|byte| !byte.is_ascii_uppercase() && !byte.is_ascii_digit())
+        }) {
+            return out_of_range(path, "not the name of a codec");
+        }
+    }
+    for origin in &config.http.allowed_origins {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        if origin != "*" && host.is_none_or(|host| host.is_empty() || host.contains('/')) {
+            return out_of_range("http.allowed_origins", "not an origin (scheme, host and port, no path)");
+        }
+    }
+    if config.http.listen.is_empty() {
+        return out_of_range("http.listen", "no address");
+    }
+    for (id, secret) in &config.auth.keys {
+        if id.is_empty() || secret.len() < SECRET_BYTES {
+            return out_of_range(&format!("auth.keys.{id}"), "too short");
+        }
+    }
+    tls(config)?;
+    loopback(config)
+}
+
+fn counts(config: &Config) -> Result<(), Flaw> {
+    let (http, signaling, room) = (&config.http, &config.signaling, &config.room);
+    for (path, value, least, most) in [
+        ("http.max_connections", http.max_connections, 1, u32::MAX),
+        ("http.max_connections_per_address", http.max_connections_per_address, 1, u32::MAX),
+        ("signaling.max_connections_per_address", signaling.max_connections_per_address, 1, u32::MAX),
+        ("signaling.messages_per_second", signaling.messages_per_second, 1, u32::MAX),
+        ("signaling.message_burst", signaling.message_burst, 1, u32::MAX),
+        ("room.max_participants", room.max_participants, 1, 1000),
+        ("room.max_tracks", room.max_tracks, 1, 64),
+    ] {
+        if !(least..=most).contains(&value) {
+            return out_of_range(path, "out of range");
+        }
+    }
+    if signaling.send_queue_bytes < 65_536 {
+        return out_of_range("signaling.send_queue_bytes", "out of range");
+    }
+    if signaling.send_queue_messages < 16 {
+        return out_of_range("signaling.send_queue_messages", "out of range");
+    }
+    Ok(())
+}
+
+fn spans(config: &Config) -> Result<(), Flaw> {
+    let signaling = &config.signaling;
+    for (path, span) in [
+        ("http.handshake_timeout", config.http.handshake_timeout),
+        ("signaling.hello_timeout", signaling.hello_timeout),
+        ("signaling.ping_interval", signaling.ping_interval),
+    ] {
+        if span.0.is_zero() {
+            return out_of_range(path, "too short");
+        }
+    }
+    if signaling.dead_after <= signaling.ping_interval {
+        return out_of_range("signaling.dead_after", "not longer than signaling.ping_interval");
+    }
+    Ok(())
+}
+
+fn tls(config: &Config) -> Result<(), Flaw> {
+    let tls = &config.tls;
+    match tls.mode {
+        TlsMode::Files if tls.cert.is_empty() || tls.key.is_empty() => {
+            Err(Flaw::Conflict("tls.mode = \"files\" needs both tls.cert and tls.key".into()))
+        }
+        TlsMode::SelfSigned if tls.cert.is_empty() != tls.key.is_empty() => Err(Flaw::Conflict(
+            "tls.mode = \"self-signed\" keeps its certificate when both tls.cert and tls.key are set, and makes a new \
+             one at each start when neither is"
+                .into(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Without keys anyone may join, so nobody but this machine may reach the server, unless the operator says so.
+fn loopback(config: &Config) -> Result<(), Flaw> {
+    if config.auth.open || !config.auth.keys.is_empty() {
+        return Ok(());
+    }
+    let listeners = config.http.listen.iter().map(|address| ("http.listen", address));
+    let public: Vec<(&str, &SocketAddr)> = listeners.filter(|(_, address)| !address.ip().is_loopback()).collect();
+    match public.first() {
+        None => Ok(()),
+        Some((key, address)) => Err(Flaw::Conflict(format!(
+            "`{key}` = {address} is open to the network, but no join tokens are asked for. Set a key in [auth.keys], \
+             or auth.open = true if anyone who can reach the server may join, or listen on 127.0.0.1"
+        ))),
+    }
+}

@@ -1,0 +1,234 @@
+//! The listeners: TCP, on it TLS where it is on, on it HTTP/1.1.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use hyper::{Request, body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+/// How large the head of a request may be; nothing that a page of ours sends comes near.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// Its address.
+    pub(crate) address: SocketAddr,
+    /// The address of ours that it reached.
+    pub(crate) local: SocketAddr,
+}
+
+/// How many connections there may be, in all and from one address.
+#[derive(Clone)]
+pub(crate) struct Permits(Arc<Counts>);
+
+struct Counts {
+    most: u32,
+    most_per_address: u32,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    all: u32,
+    by_address: HashMap<IpAddr, u32>,
+}
+
+/// One connection's right to exist, until dropped.
+pub(crate) struct Permit {
+    counts: Arc<Counts>,
+    address: IpAddr,
+}
+
+impl Permits {
+    pub(crate) fn new(most: u32, most_per_address: u32) -> Self {
+        Self(Arc::new(Counts { most, most_per_address, held: Mutex::default() }))
+    }
+
+    pub(crate) fn acquire(&self, address: IpAddr) -> Option<Permit> {
+        let address = prefix(address);
+        let mut held = self.0.held.lock();
+        let mine = held.by_address.get(&address).copied().unwrap_or(0);
+        if held.all >= self.0.most || mine >= self.0.most_per_address {
+            return None;
+        }
+        held.all += 1;
+        held.by_address.insert(address, mine + 1);
+        Some(Permit { counts: self.0.clone(), address })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut held = self.counts.held.lock();
+        held.all -= 1;
+        if let Some(mine) = held.by_address.get_mut(&self.address) {
+            *mine -= 1;
+            if *mine == 0 {
+                held.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// One host may have a whole IPv6 /64, so that counts as one address.
+fn prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 => v4,
+    }
+}
+
+/// What every listener of HTTP shares.
+#[derive(Clone)]
+pub(crate) struct Web {
+    pub(crate) router: Router,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) permits: Permits,
+    pub(crate) handshake_timeout: Duration,
+}
+
+impl Web {
+    /// Accepts for ever.
+    pub(crate) async fn accept(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, address)) => {
+                    // Closed at once: an answer would cost more than the attempt did.
+                    let Some(permit) = self.permits.acquire(address.ip()) else { continue };
+                    tokio::spawn(self.clone().serve(stream, address, permit));
+                }
+                Err(why) => {
+                    // Most likely out of file descriptors; some will be free in a moment.
+                    tracing::warn!(%why, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self, stream: TcpStream, address: SocketAddr, permit: Permit) {
+        let _ = stream.set_nodelay(true);
+        let Ok(local) = stream.local_addr() else { return };
+        let peer = Peer { address, local };
+        match self.tls.clone() {
+            None => self.speak(Counted { stream, _permit: permit }, peer).await,
+            Some(tls) => {
+                let stream = Counted { stream, _permit: permit };
+                match timeout(self.handshake_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => self.speak(stream, peer).await,
+                    Ok(Err(why)) => tracing::debug!(%why, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+            }
+        }
+    }
+
+    /// Speaks HTTP on a connection, encrypted or not. This is where TURN on the same port
+    /// branches off: its first message begins with 0x00 or 0x01 and carries the magic cookie.
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
+        let router = self.router;
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            router.clone().oneshot(request)
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.handshake_timeout)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+            .await;
+        if let Err(why) = served {
+            tracing::debug!(%why, "an HTTP connection ended early");
+        }
+    }
+}
+
+/// A stream that holds its permit for as long as it lives, upgraded or not.
+struct Counted {
+    stream: TcpStream,
+    _permit: Permit,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_are_counted_in_all_and_by_address_and_given_back() {
+        let permits = Permits::new(3, 2);
+        let [a, b]: [IpAddr; 2] = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
+        let first = permits.acquire(a);
+        let second = permits.acquire(a);
+        assert!(first.is_some() && second.is_some());
+        assert!(permits.acquire(a).is_none(), "two from one address");
+        let third = permits.acquire(b);
+        assert!(third.is_some());
+        assert!(permits.acquire(b).is_none(), "three in all");
+        drop(first);
+        assert!(permits.acquire(a).is_some());
+        drop((second, third));
+        assert!(permits.0.held.lock().by_address.is_empty());
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_counts_as_one_address() {
+        let permits = Permits::new(10, 1);
+        let held = permits.acquire("2001:db8::1".parse().expect("an address"));
+        assert!(held.is_some());
+        assert!(permits.acquire("2001:db8::2".parse().expect("an address")).is_none());
+        assert!(permits.acquire("2001:db8:0:1::1".parse().expect("an address")).is_some());
+        let mapped = permits.acquire("::ffff:192.0.2.1".parse().expect("an address"));
+        assert!(mapped.is_some() && permits.acquire([192, 0, 2, 1].into()).is_none());
+    }
+}

@@ -1,0 +1,212 @@
+//! A running server: everything bound, everything wired.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use madang_protocol::{BitsPerSecond, Codecs, Limits};
+use madang_room::{ConnectionId, Settings};
+use serde::Serialize;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    addresses,
+    auth::Gate,
+    config::{Config, TlsMode},
+    drain::Drain,
+    http,
+    ice::IceServers,
+    listen::{Permits, Web},
+    metrics::Metrics,
+    signaling::{local::LocalRooms, rooms::Rooms},
+    tls::{Tls, TlsError},
+};
+
+/// How long the last words to everyone may take when the server goes down.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// When clients of a server that goes down are to come back.
+const RETRY_AFTER_MS: u32 = 500;
+
+/// The server could not start. The process ends.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// Base URLs of the web server.
+    pub http: Vec<String>,
+    /// STUN and TURN over UDP and TCP.
+    pub turn: Vec<SocketAddr>,
+    /// STUN and TURN over TLS.
+    pub turn_tls: Vec<SocketAddr>,
+}
+
+/// What every connection shares.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) gate: Gate,
+    pub(crate) rooms: Arc<dyn Rooms>,
+    pub(crate) ice: IceServers,
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: Drain,
+    pub(crate) signaling_permits: Permits,
+    connections: AtomicU64,
+}
+
+impl App {
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A running server.
+pub struct Server {
+    app: Arc<App>,
+    addresses: Addresses,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Binds everything, then serves. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When an address or a certificate cannot be used; nothing is left running then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let listeners = bind("http.listen", &config.http.listen).await?;
+        let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?;
+        let scheme = if config.tls.mode == TlsMode::Off { "http" } else { "https" };
+        let addresses = Addresses {
+            http: listeners.iter().map(|(_, address)| format!("{scheme}://{address}")).collect(),
+            turn: Vec::new(),
+            turn_tls: Vec::new(),
+        };
+        let app = Arc::new(App {
+            gate: Gate::new(&config.auth),
+            rooms: LocalRooms::start(room_settings(&config), config.room.topology),
+            ice: IceServers,
+            metrics: Metrics::new(),
+            drain: Drain::new(),
+            signaling_permits: Permits::new(u32::MAX, config.signaling.max_connections_per_address),
+            connections: AtomicU64::new(1),
+            config,
+        });
+        let web = Web {
+            router: http::router(app.clone()),
+            tls: tls.as_ref().map(|tls| TlsAcceptor::from(tls.config.clone())),
+            permits: Permits::new(app.config.http.max_connections, app.config.http.max_connections_per_address),
+            handshake_timeout: app.config.http.handshake_timeout.0,
+        };
+        let mut tasks: Vec<_> =
+            listeners.into_iter().map(|(listener, _)| tokio::spawn(web.clone().accept(listener))).collect();
+        tasks.extend(tls.map(|tls| tokio::spawn(tls.keep_fresh())));
+        Ok(Self { app, addresses, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Goes down without dropping anyone: newcomers are refused from now on; after the
+    /// configured grace everyone is told to come back, then it ends.
+    pub async fn drain(self) {
+        let app = &self.app;
+        app.drain.begin();
+        let nobody = || app.metrics.connections.get() == 0;
+        tracing::info!(connections = app.metrics.connections.get(), "draining");
+        wait_for(app.config.signaling.drain.0, nobody).await;
+        app.rooms.drain(RETRY_AFTER_MS);
+        wait_for(FAREWELL, nobody).await;
+        self.stop();
+    }
+
+    /// Ends at once.
+    pub fn stop(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn wait_for(most: Duration, done: impl Fn() -> bool) {
+    let end = Instant::now() + most;
+    while !done() && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn bind(key: &'static str, addresses: &[SocketAddr]) -> Result<Vec<(TcpListener, SocketAddr)>, StartError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let failed = |source| StartError::Listen { address, key, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        listeners.push((listener, bound));
+    }
+    Ok(listeners)
+}
+
+fn room_settings(config: &Config) -> Settings {
+    let (room, signaling) = (&config.room, &config.signaling);
+    Settings {
+        limits: Limits {
+            messages_per_second: signaling.messages_per_second,
+            message_burst: signaling.message_burst,
+            tracks: room.max_tracks,
+            participants: room.max_participants,
+            ..Limits::default()
+        },
+        codecs: Codecs { audio: room.audio_codecs.clone(), video: room.video_codecs.clone() },
+        max_send_bps: (room.max_send_bps > 0).then_some(BitsPerSecond(room.max_send_bps)),
+        resume_grace: room.resume_grace.0,
+        ping_interval: signaling.ping_interval.0,
+        ..Settings::default()
+    }
+}
+
+/// URLs that other machines can use, for a server that listens on every address.
+#[must_use]
+pub fn network_urls(addresses: &Addresses, config: &Config) -> Vec<String> {
+    let ours: Vec<IpAddr> =
+        addresses::of_this_machine(&config.public_ip).into_iter().filter(|ip| !ip.is_loopback()).collect();
+    let mut urls = Vec::new();
+    for url in &addresses.http {
+        let Some((scheme, rest)) = url.split_once("://") else { continue };
+        let Ok(address) = rest.parse::<SocketAddr>() else { continue };
+        if !address.ip().is_unspecified() {
+            continue;
+        }
+        let same_family = ours.iter().filter(|ip| ip.is_ipv4() == address.is_ipv4());
+        urls.extend(same_family.map(|ip| format!("{scheme}://{}", SocketAddr::new(*ip, address.port()))));
+    }
+    urls
+}
