@@ -1,0 +1,208 @@
+// Holds what a link sends to the server's word: less resolution first, then no picture, and the
+// sound last of all.
+
+/**
+ * @typedef {import('./protocol.js').Bitrate} Bitrate
+ * @typedef {import('./protocol.js').BitrateReason} BitrateReason
+ * @typedef {import('./local_track.js').LocalTrack} LocalTrack
+ * @typedef {{ bps: number, reason: BitrateReason }} Limit
+ * @typedef {{ active: boolean, maxBitrate: number, scale: number, maxFramerate?: number }} Encoding
+ * @typedef {{ id: string, kind: 'audio' | 'video', source: string, height: number }} Sending
+ * @typedef {{ bps: number | null, stopped: boolean, maxHeight: number | null }} TrackLimit
+ */
+
+const AUDIO_BPS = 48_000;
+const AUDIO_FLOOR_BPS = 24_000;
+const CAMERA_BPS = 2_500_000;
+const SCREEN_BPS = 4_000_000;
+// Below this a picture would only take what the sound needs.
+const VIDEO_FLOOR_BPS = 60_000;
+// What packets need around their payload (IP, UDP, SRTP, RTCP).
+const OVERHEAD = 0.08;
+const SCREEN_SHARE = 0.7;
+/** The tallest picture that looks well at a bit rate. @type {[number, number][]} */
+const LADDER = [
+  [1_000_000, Infinity],
+  [500_000, 540],
+  [250_000, 360],
+  [120_000, 240],
+  [0, 180],
+];
+
+/**
+ * How a track starts, before the server has said anything.
+ * @param {{ kind: 'audio' | 'video', source: string }} track
+ * @returns {RTCRtpEncodingParameters}
+ */
+export function initialEncoding(track) {
+  if (track.kind === 'audio') return { maxBitrate: AUDIO_BPS, priority: 'high', networkPriority: 'high' };
+  return { maxBitrate: track.source === 'screen' ? SCREEN_BPS : CAMERA_BPS };
+}
+
+/**
+ * Shares a link's limit between its tracks.
+ * @param {number | null} linkBps null: no limit
+ * @param {Sending[]} tracks
+ * @param {(id: string) => TrackLimit} limitOf
+ * @returns {Map<string, Encoding>} by track id
+ */
+export function plan(linkBps, tracks, limitOf) {
+  /** @type {Map<string, Encoding>} */
+  const encodings = new Map();
+  const sounds = tracks.filter((track) => track.kind === 'audio');
+  const pictures = tracks.filter((track) => track.kind === 'video' && !limitOf(track.id).stopped);
+  const usable = linkBps === null ? Infinity : linkBps * (1 - OVERHEAD);
+  // A quarter for the sound when there is little, so that the picture has something too.
+  const perSound = Math.max(AUDIO_FLOOR_BPS, Math.min(AUDIO_BPS, usable / 4 / Math.max(1, sounds.length)));
+  for (const track of sounds) {
+    const { stopped, bps } = limitOf(track.id);
+    encodings.set(track.id, { active: !stopped, maxBitrate: Math.min(perSound, bps ?? Infinity), scale: 1 });
+  }
+  const heard = sounds.filter((track) => !limitOf(track.id).stopped).length;
+  const left = Math.max(0, usable - heard * perSound);
+  const screens = pictures.filter((track) => track.source === 'screen').length;
+  const cameras = pictures.length - screens;
+  for (const track of tracks.filter((each) => each.kind === 'video')) {
+    const isScreen = track.source === 'screen';
+    const group = screens && cameras ? (isScreen ? SCREEN_SHARE : 1 - SCREEN_SHARE) : 1;
+    const share = (left * group) / Math.max(1, isScreen ? screens : cameras);
+    encodings.set(track.id, picture(track, share, limitOf(track.id)));
+  }
+  return encodings;
+}
+
+/**
+ * @param {Sending} track
+ * @param {number} share
+ * @param {TrackLimit} limit
+ * @returns {Encoding}
+ */
+function picture(track, share, limit) {
+  const isScreen = track.source === 'screen';
+  const bps = Math.min(share, limit.bps ?? Infinity, isScreen ? SCREEN_BPS : CAMERA_BPS);
+  const active = !limit.stopped && bps >= VIDEO_FLOOR_BPS;
+  const shown = limit.maxHeight ?? Infinity;
+  // Letters on a screen become unreadable when they shrink; let it be slow instead.
+  const affordable = isScreen ? Infinity : (LADDER.find(([least]) => bps >= least)?.[1] ?? 180);
+  const scale = Math.max(1, track.height / Math.min(affordable, shown));
+  return {
+    active,
+    maxBitrate: Math.round(Math.max(bps, VIDEO_FLOOR_BPS)),
+    scale: Math.round(scale * 100) / 100,
+    ...(isScreen && bps < SCREEN_BPS / 4 ? { maxFramerate: 5 } : {}),
+  };
+}
+
+/** The server's limits, as this client has last heard them. */
+export class Limits {
+  /** @type {Limit | null} */
+  #total = null;
+  /** @type {Map<string, Limit>} */
+  #links = new Map();
+  /** By link and track. @type {Map<string, TrackLimit>} */
+  #tracks = new Map();
+
+  /** @param {Bitrate} bitrate */
+  hear(bitrate) {
+    const { link, track, max_send_bps: bps, max_height: height, reason } = bitrate;
+    if (track !== undefined) {
+      this.#tracks.set(`${link ?? ''}/${track}`, {
+        bps: bps === undefined || bps === 0 ? null : bps,
+        stopped: bps === 0,
+        maxHeight: height ?? null,
+      });
+      return;
+    }
+    const limit = bps === undefined ? null : { bps, reason };
+    if (link === undefined) this.#total = limit;
+    else if (limit) this.#links.set(link, limit);
+    else this.#links.delete(link);
+  }
+
+  /** @param {string} link */
+  forget(link) {
+    this.#links.delete(link);
+    for (const key of this.#tracks.keys()) if (key.startsWith(`${link}/`)) this.#tracks.delete(key);
+  }
+
+  clear() {
+    this.#total = null;
+    this.#links.clear();
+    this.#tracks.clear();
+  }
+
+  /**
+   * @param {string} link
+   * @param {number} links how many share the total
+   * @returns {Limit | null}
+   */
+  ofLink(link, links) {
+    const own = this.#links.get(link) ?? null;
+    const share = this.#total && { ...this.#total, bps: this.#total.bps / Math.max(1, links) };
+    if (!own || !share) return own ?? share;
+    return own.bps <= share.bps ? own : share;
+  }
+
+  /**
+   * @param {string} link
+   * @param {string} track
+   * @returns {TrackLimit}
+   */
+  ofTrack(link, track) {
+    return (
+      this.#tracks.get(`${link}/${track}`) ??
+      this.#tracks.get(`/${track}`) ?? { bps: null, stopped: false, maxHeight: null }
+    );
+  }
+}
+
+/** Applies encodings to senders, one change at a time and only when something changes. */
+export class SenderControl {
+  /** @type {WeakMap<RTCRtpSender, Encoding>} */
+  #wanted = new WeakMap();
+  /** @type {WeakSet<RTCRtpSender>} */
+  #busy = new WeakSet();
+
+  /**
+   * @param {RTCRtpSender} sender
+   * @param {'audio' | 'video'} kind
+   * @param {Encoding} encoding
+   */
+  apply(sender, kind, encoding) {
+    const before = this.#wanted.get(sender);
+    if (before && JSON.stringify(before) === JSON.stringify(encoding)) return;
+    this.#wanted.set(sender, encoding);
+    if (!this.#busy.has(sender)) this.#set(sender, kind, encoding);
+  }
+
+  /**
+   * @param {RTCRtpSender} sender
+   * @param {'audio' | 'video'} kind
+   * @param {Encoding} encoding
+   */
+  async #set(sender, kind, encoding) {
+    this.#busy.add(sender);
+    try {
+      const parameters = sender.getParameters();
+      for (const each of parameters.encodings ?? []) {
+        each.active = encoding.active;
+        each.maxBitrate = encoding.maxBitrate;
+        if (kind === 'audio') {
+          each.priority = each.networkPriority = 'high';
+        } else {
+          each.scaleResolutionDownBy = encoding.scale;
+          if (encoding.maxFramerate) each.maxFramerate = encoding.maxFramerate;
+          else delete each.maxFramerate;
+        }
+      }
+      if (parameters.encodings?.length) await sender.setParameters(parameters);
+    } catch {
+      // Not negotiated yet, or closed: the next word of the server, or the next answer, tries again.
+      this.#wanted.delete(sender);
+    } finally {
+      this.#busy.delete(sender);
+    }
+    const newest = this.#wanted.get(sender);
+    if (newest && newest !== encoding) this.#set(sender, kind, newest);
+  }
+}

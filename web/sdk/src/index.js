@@ -1,0 +1,21 @@
+// @madang/sdk: rooms, people and their tracks. See README.md.
+
+export { Room } from './room.js';
+export { Participant, RemoteParticipant } from './participant.js';
+export { LocalParticipant } from './local_participant.js';
+export { Track, RemoteTrack } from './track.js';
+export { LocalTrack } from './local_track.js';
+export { Link } from './link.js';
+export { createLocalTrack, createLocalTracks, createScreenTracks, listDevices, watchDevices } from './devices.js';
+export { createLevelMeter, LevelMeter } from './level.js';
+export { MediaError, SignalingError } from './errors.js';
+
+/**
+ * @typedef {import('./room.js').RoomOptions} RoomOptions
+ * @typedef {import('./room.js').RoomState} RoomState
+ * @typedef {import('./room_events.js').RoomEvents} RoomEvents
+ * @typedef {import('./room_events.js').ChatMessage} ChatMessage
+ * @typedef {import('./link.js').LinkState} LinkState
+ * @typedef {import('./stats.js').LinkNumbers} LinkNumbers
+ * @typedef {import('./stats.js').TrackNumbers} TrackNumbers
+ */

@@ -1,0 +1,213 @@
+// All links of this client: opened, closed and addressed as the server says.
+
+import { frame } from './channels.js';
+import { Limits } from './bandwidth.js';
+import { Link } from './link.js';
+
+/**
+ * @typedef {import('./protocol.js').OpenLink} OpenLink
+ * @typedef {import('./protocol.js').ServerFrame} ServerFrame
+ * @typedef {import('./protocol.js').ClientFrame} ClientMessage
+ * @typedef {import('./local_track.js').LocalTrack} LocalTrack
+ * @typedef {import('./link.js').LinkHost} LinkHost
+ *
+ * @typedef {LinkHost & {
+ *   opened: (link: Link) => void,
+ *   closed: (link: Link) => void,
+ *   request: (message: ClientMessage) => Promise<unknown>,
+ * }} LinksHost
+ */
+
+// Events of a network change come in flocks.
+const NETWORK_SETTLES_MS = 300;
+
+export class Links {
+  /** By the server's link id. @type {Map<string, Link>} */
+  all = new Map();
+  #host;
+  #limits = new Limits();
+  /** Replacements without success, by peer. @type {Map<string, number>} */
+  #attempts = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #networkTimer;
+  #onNetwork = () => {
+    clearTimeout(this.#networkTimer);
+    this.#networkTimer = setTimeout(() => {
+      for (const link of this.all.values()) link.networkChanged();
+    }, NETWORK_SETTLES_MS);
+  };
+
+  /** @param {LinksHost} host */
+  constructor(host) {
+    this.#host = {
+      ...host,
+      mapped: (/** @type {Link} */ link) => {
+        this.applyLimits();
+        host.mapped(link);
+      },
+      changed: (/** @type {Link} */ link) => {
+        if (link.state === 'connected') this.#attempts.delete(link.peer ?? '');
+        this.applyLimits();
+        host.changed(link);
+      },
+    };
+    globalThis.addEventListener?.('online', this.#onNetwork);
+    networkInformation()?.addEventListener('change', this.#onNetwork);
+  }
+
+  /**
+   * The server's whole list.
+   * @param {OpenLink[]} opens
+   * @param {boolean} fresh links of another session are dead, whatever they are called
+   */
+  reset(opens, fresh) {
+    const valid = new Set(opens.map((open) => `${open.link}/${open.epoch}`));
+    for (const link of [...this.all.values()]) {
+      if (fresh || !valid.has(`${link.id}/${link.epoch}`)) this.close(link.id);
+    }
+    if (fresh) {
+      this.#limits.clear();
+      this.#attempts.clear();
+    }
+    for (const open of opens) this.open(open);
+  }
+
+  /** @param {OpenLink} open */
+  open(open) {
+    if (this.all.has(open.link)) return;
+    const link = new Link(open, this.#host, this.#attempts.get(open.peer ?? '') ?? 0);
+    this.all.set(link.id, link);
+    this.applyLimits();
+    this.#host.opened(link);
+  }
+
+  /** @param {string} id */
+  close(id) {
+    const link = this.all.get(id);
+    if (!link) return;
+    if (link.state === 'failed') {
+      const key = link.peer ?? '';
+      this.#attempts.set(key, (this.#attempts.get(key) ?? 0) + 1);
+    }
+    this.all.delete(id);
+    this.#limits.forget(id);
+    link.close();
+    this.applyLimits();
+    this.#host.closed(link);
+  }
+
+  /**
+   * @param {ServerFrame} message
+   * @returns {boolean} whether it was for a link
+   */
+  handle(message) {
+    switch (message.t) {
+      case 'link':
+        if (message.op === 'open') this.open(message);
+        else this.close(message.link);
+        return true;
+      case 'desc':
+        this.#at(message)?.receiveDescription(message);
+        return true;
+      case 'ice':
+        this.#at(message)?.receiveCandidate(message);
+        return true;
+      case 'negotiate':
+        this.#at(message)?.negotiate({ restart: message.restart });
+        return true;
+      case 'bitrate':
+        this.#limits.hear(message);
+        this.applyLimits();
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** A track has been published: whoever offers, offers again. */
+  published() {
+    for (const link of this.all.values()) link.negotiate({});
+  }
+
+  /** @param {LocalTrack[]} tracks what is left */
+  unpublished(tracks) {
+    for (const link of this.all.values()) link.releaseTracks(tracks);
+    this.applyLimits();
+  }
+
+  /** @param {LocalTrack} track */
+  refresh(track) {
+    for (const link of this.all.values()) link.refreshTrack(track);
+    this.applyLimits();
+  }
+
+  renewConfiguration() {
+    for (const link of this.all.values()) link.renewConfiguration();
+  }
+
+  applyLimits() {
+    for (const link of this.all.values()) link.applyLimits(this.#limits, this.all.size);
+  }
+
+  /** @param {string} trackId @returns {RTCRtpReceiver | null} */
+  receiverOf(trackId) {
+    for (const link of this.all.values()) {
+      const receiver = link.receiverOf(trackId);
+      if (receiver) return receiver;
+    }
+    return null;
+  }
+
+  /**
+   * Sends to those whose data channel is open by it, and to the others by signaling. What may be
+   * lost is lost there.
+   * @param {Uint8Array} bytes
+   * @param {{ reliable: boolean, to: string[], topic: string }} options
+   */
+  async publishData(bytes, { reliable, to, topic }) {
+    const framed = frame(bytes, topic);
+    const wanted = [...this.all.values()].filter(
+      (link) => to.length === 0 || link.peer === null || to.includes(link.peer),
+    );
+    const missed = wanted.filter((link) => !link.sendData(framed, reliable));
+    if (!reliable || missed.length === 0) return;
+    const peers = missed.map((link) => link.peer).filter((peer) => peer !== null);
+    await this.#host.request({
+      t: 'data',
+      payload: base64(bytes),
+      to: peers.length === wanted.length ? to : peers,
+      ...(topic ? { topic } : {}),
+    });
+  }
+
+  /** Closes all of it. */
+  end() {
+    clearTimeout(this.#networkTimer);
+    globalThis.removeEventListener?.('online', this.#onNetwork);
+    networkInformation()?.removeEventListener('change', this.#onNetwork);
+    for (const id of [...this.all.keys()]) this.close(id);
+  }
+
+  /** @param {{ link: string, epoch: number }} message @returns {Link | undefined} */
+  #at({ link: id, epoch }) {
+    const link = this.all.get(id);
+    return link?.epoch === epoch ? link : undefined;
+  }
+}
+
+/** Chromium's; Firefox has none on computers. @returns {EventTarget | undefined} */
+function networkInformation() {
+  return /** @type {any} */ (globalThis.navigator)?.connection;
+}
+
+/** @param {Uint8Array} bytes RFC 4648 §4 */
+export function base64(bytes) {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/** @param {string} text */
+export function fromBase64(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}

@@ -1,0 +1,160 @@
+// The parts of a room, and how they reach each other.
+
+import { SignalingError } from './errors.js';
+import { iceServersFor } from './ice_servers.js';
+import { Links } from './links.js';
+import { LocalParticipant } from './local_participant.js';
+import { Playback } from './playback.js';
+import { Reporter } from './report.js';
+import { Roster } from './roster.js';
+import { Speakers } from './speakers.js';
+import { certificates } from './warm.js';
+
+/**
+ * @typedef {import('./protocol.js').ClientFrame} ClientMessage
+ * @typedef {import('./protocol.js').Codecs} Codecs
+ * @typedef {import('./protocol.js').Done} Done
+ * @typedef {import('./protocol.js').IceServer} IceServer
+ * @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant
+ * @typedef {import('./room.js').RoomOptions} RoomOptions
+ * @typedef {import('./room_events.js').RoomEvents} RoomEvents
+ * @typedef {import('./signaling.js').Signaling} Signaling
+ * @typedef {import('./track.js').RemoteTrack} RemoteTrack
+ *
+ * @typedef {object} RoomHost what the parts need of the room
+ * @property {<K extends keyof RoomEvents>(event: K, ...args: RoomEvents[K]) => void} emit
+ * @property {() => Signaling | null} signaling null while the room is not joined
+ * @property {() => boolean} isJoined
+ * @property {() => Codecs} codecs
+ * @property {() => IceServer[]} iceServers
+ * @property {(from: string | null, bytes: Uint8Array, topic: string) => void} data
+ * @property {RoomOptions} options
+ *
+ * @typedef {object} Parts
+ * @property {Playback} playback
+ * @property {LocalParticipant} local
+ * @property {Roster} roster
+ * @property {Links} links
+ * @property {Speakers} speakers
+ * @property {Reporter} reporter
+ */
+
+/** @param {RoomHost} room @returns {Parts} */
+export function makeParts(room) {
+  const parts = /** @type {Parts} */ ({});
+  parts.playback = new Playback(() => room.emit('audioPlaybackChanged', parts.playback.isAllowed));
+  parts.local = makeLocal(room, parts);
+  parts.roster = makeRoster(room, parts);
+  parts.links = makeLinks(room, parts);
+  parts.speakers = new Speakers({
+    local: parts.local,
+    remotes: () => parts.roster.remotes.values(),
+    receiverOf: (id) => parts.links.receiverOf(id),
+    changed: (speakers) => room.emit('activeSpeakersChanged', speakers),
+  });
+  parts.reporter = new Reporter(
+    () => parts.links.all.values(),
+    (message) => room.signaling()?.sendVolatile(message),
+  );
+  return parts;
+}
+
+/**
+ * @param {RoomHost} room
+ * @param {ClientMessage} message
+ * @returns {Promise<Done>}
+ */
+export function request(room, message) {
+  const signaling = room.signaling();
+  if (!signaling) return Promise.reject(new SignalingError('closed', 'The room is not connected.'));
+  return signaling.request(message);
+}
+
+/** @param {RoomHost} room @param {Parts} parts */
+function makeLocal(room, parts) {
+  return new LocalParticipant({
+    request: (message) => request(room, message),
+    isJoined: room.isJoined,
+    published: (track) => {
+      parts.links.published();
+      room.emit('localTrackPublished', track);
+    },
+    unpublished: (track) => {
+      parts.links.unpublished(parts.local.publishedTracks);
+      room.emit('localTrackUnpublished', track);
+    },
+    muteChanged: (track) => room.emit(track.isMuted ? 'trackMuted' : 'trackUnmuted', track, parts.local),
+    mediaChanged: (track) => parts.links.refresh(track),
+    changed: () => room.emit('participantChanged', parts.local),
+    publishData: (bytes, { reliable = true, to = [], topic = '' }) =>
+      parts.links.publishData(bytes, { reliable, to, topic }),
+    mediaError: (error) => room.emit('mediaDevicesError', error),
+    constraints: (kind) => room.options[kind] ?? true,
+  });
+}
+
+/** @param {RoomHost} room @param {Parts} parts */
+function makeRoster(room, parts) {
+  return new Roster(parts.local, {
+    emit: room.emit,
+    sized: (track, size) =>
+      room.signaling()?.send({ t: 'subscribe', track: track.id, on: size !== null, priority: 0, ...size }),
+    added: (track) => {
+      track.playThrough(parts.playback);
+      bind(room, parts, track);
+    },
+  });
+}
+
+/** @param {RoomHost} room @param {Parts} parts */
+function makeLinks(room, parts) {
+  return new Links({
+    send: (message) => room.signaling()?.send(message),
+    request: (message) => request(room, message),
+    localTracks: () => parts.local.publishedTracks,
+    peerTracks: (peer) => parts.roster.countTracks(peer),
+    configuration: () => configuration(room),
+    codecs: room.codecs,
+    canAct: (link) =>
+      room.signaling()?.isReady === true &&
+      (link.peer === null || parts.roster.participant(link.peer)?.presence === 'present'),
+    sourceOf: (id) => (parts.local.tracks.get(id) ?? parts.roster.remoteTrack(id))?.source ?? null,
+    mapped: (link) => {
+      for (const id of link.receivedIds) {
+        const track = parts.roster.remoteTrack(id);
+        if (track) bind(room, parts, track);
+      }
+    },
+    changed: (link) => room.emit('linkChanged', link),
+    data: (link, bytes, topic) => room.data(link.peer, bytes, topic),
+    opened: (link) => room.emit('linkOpened', link),
+    closed: (link) => room.emit('linkClosed', link),
+  });
+}
+
+/**
+ * Gives a track the media that a link receives for it, once both are known.
+ * @param {RoomHost} room
+ * @param {Parts} parts
+ * @param {RemoteTrack} track
+ */
+function bind(room, parts, track) {
+  const receiver = parts.links.receiverOf(track.id);
+  if (!receiver) return;
+  track.setMedia(receiver.track);
+  if (track.isSubscribed) return;
+  track.setSubscribed(true);
+  room.emit('trackSubscribed', track, /** @type {RemoteParticipant} */ (track.participant));
+}
+
+/** @param {RoomHost} room @returns {RTCConfiguration} */
+function configuration({ options, iceServers }) {
+  const made = certificates();
+  return {
+    iceServers: iceServersFor(iceServers(), options.relayTransport),
+    iceTransportPolicy: options.iceTransportPolicy ?? 'all',
+    bundlePolicy: 'max-bundle',
+    rtcpMuxPolicy: 'require',
+    ...(made ? { certificates: made } : {}),
+  };
+}

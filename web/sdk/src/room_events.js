@@ -1,0 +1,47 @@
+// What a room tells, and with which arguments.
+
+/**
+ * @typedef {import('./link.js').Link} Link
+ * @typedef {import('./participant.js').Participant} Participant
+ * @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant
+ * @typedef {import('./track.js').Track} Track
+ * @typedef {import('./track.js').RemoteTrack} RemoteTrack
+ * @typedef {import('./local_track.js').LocalTrack} LocalTrack
+ * @typedef {import('./errors.js').MediaError} MediaError
+ * @typedef {import('./protocol.js').LeaveReason} LeaveReason
+ * @typedef {import('./protocol.js').TopologyEvent} TopologyEvent
+ * @typedef {{ code: string, message: string }} End why a room ended: a code of the protocol,
+ *   `left` after disconnect(), or `unreachable`
+ * @typedef {{ from: Participant | undefined, fromId: string, fromName: string, text: string, at: Date, isPrivate: boolean }} ChatMessage
+ *
+ * @typedef {object} RoomEvents
+ * @property {[]} connected
+ * @property {[]} reconnecting signaling is lost; media goes on
+ * @property {[]} reconnected
+ * @property {[end: End]} disconnected
+ * @property {[participant: RemoteParticipant]} participantConnected
+ * @property {[participant: RemoteParticipant, reason?: LeaveReason]} participantDisconnected
+ * @property {[participant: Participant]} participantChanged name, role, presence or hand; one's own too
+ * @property {[track: RemoteTrack, participant: RemoteParticipant]} trackPublished
+ * @property {[track: RemoteTrack, participant: RemoteParticipant]} trackUnpublished
+ * @property {[track: RemoteTrack, participant: RemoteParticipant]} trackSubscribed attach it now
+ * @property {[track: RemoteTrack, participant: RemoteParticipant]} trackUnsubscribed
+ * @property {[track: LocalTrack]} localTrackPublished
+ * @property {[track: LocalTrack]} localTrackUnpublished
+ * @property {[track: Track, participant: Participant]} trackMuted one's own too
+ * @property {[track: Track, participant: Participant]} trackUnmuted
+ * @property {[speakers: Participant[]]} activeSpeakersChanged loudest first
+ * @property {[quality: import('./protocol.js').ConnectionQuality, participant: Participant]} connectionQualityChanged
+ * @property {[bytes: Uint8Array, participant: RemoteParticipant | undefined, topic: string]} dataReceived
+ * @property {[message: ChatMessage]} chatReceived
+ * @property {[topology: import('./protocol.js').Topology, event: TopologyEvent]} topologyChanged
+ * @property {[]} roomChanged locked, codecs or limits
+ * @property {[link: Link]} linkOpened
+ * @property {[link: Link]} linkChanged its state
+ * @property {[link: Link]} linkClosed
+ * @property {[bitrate: import('./protocol.js').Bitrate]} bitrateChanged
+ * @property {[canPlay: boolean]} audioPlaybackChanged
+ * @property {[error: MediaError]} mediaDevicesError
+ */
+
+export {};
