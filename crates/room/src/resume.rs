@@ -58,7 +58,7 @@ impl Room {
             self.attach(order, Attachment::Joining);
             self.say_resumed(order, connection, request, false);
             self.come_back(order);
-            self.clear_ring(order);
+            self.begin_ring_anew(order);
             self.welcome(order, connection, None, ice_servers);
             self.mend_links(order, heard);
             return;
@@ -107,7 +107,7 @@ impl Room {
         for peer in self.roster.others(order) {
             self.open_link(peer, order);
         }
-        self.clear_ring(order);
+        self.begin_ring_anew(order);
         self.welcome(order, connection, None, ice_servers);
     }
 
@@ -130,9 +130,9 @@ impl Room {
         self.tell_everyone(ServerMessage::Quality(quality));
     }
 
-    fn clear_ring(&mut self, order: Order) {
+    fn begin_ring_anew(&mut self, order: Order) {
         if let Some(participant) = self.roster.get_mut(order) {
-            participant.session.ring.clear();
+            participant.session.ring.begin_anew();
         }
     }
 }

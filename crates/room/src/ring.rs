@@ -52,8 +52,10 @@ impl Ring {
         Some(numbered.collect())
     }
 
-    /// Forgets all events but not their number.
-    pub(crate) fn clear(&mut self) {
+    /// Begins anew because the client gets the whole room instead. A number is skipped: what
+    /// changed meanwhile has none, so nothing can be replayed from before.
+    pub(crate) fn begin_anew(&mut self) {
+        self.last += 1;
         self.events.clear();
         self.bytes = 0;
     }
@@ -153,12 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn clearing_keeps_the_count() {
+    fn nothing_is_replayed_from_before_a_new_beginning() {
         let mut ring = Ring::new(10, 100_000);
         ring.push(chat("a"));
-        ring.clear();
-        assert_eq!(ring.last(), Seq(1));
-        assert_eq!(ring.push(chat("b")), Seq(2));
-        assert_eq!(numbers(&ring, 0), None);
+        ring.begin_anew();
+        assert_eq!(ring.last(), Seq(2));
+        assert_eq!(numbers(&ring, 1), None);
+        assert_eq!(ring.push(chat("b")), Seq(3));
+        assert_eq!(numbers(&ring, 1), None);
+        assert_eq!(numbers(&ring, 2), Some(vec![3]));
     }
 }

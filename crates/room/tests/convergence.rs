@@ -1,0 +1,323 @@
+//! Whatever happens in whatever order, links are the pairs and everyone sees the same room.
+
+mod yard;
+
+use std::time::Duration;
+
+use madang_protocol::*;
+use madang_room::{Grant, Settings};
+use proptest::prelude::*;
+use yard::{Yard, camera, desc, hello, ice, publish};
+
+const CLIENTS: usize = 6;
+
+#[derive(Clone, Debug)]
+enum Act {
+    /// Joins anew; with an identity, whoever has it already goes.
+    Join {
+        who: usize,
+        identity: Option<u8>,
+        tracks: usize,
+    },
+    Leave {
+        who: usize,
+    },
+    /// The connection dies; the server does not notice yet.
+    Deafen {
+        who: usize,
+    },
+    /// The server notices that the connection died.
+    Lose {
+        who: usize,
+    },
+    /// Comes back; `lost_again` if the answer to that is lost too.
+    Resume {
+        who: usize,
+        keep_state: bool,
+        lost_again: bool,
+    },
+    Kick {
+        host: usize,
+        who: usize,
+    },
+    Role {
+        host: usize,
+        who: usize,
+        role: Role,
+    },
+    Lock {
+        host: usize,
+        locked: bool,
+    },
+    MuteOther {
+        host: usize,
+        who: usize,
+    },
+    Publish {
+        who: usize,
+    },
+    Unpublish {
+        who: usize,
+    },
+    Mute {
+        who: usize,
+        muted: bool,
+    },
+    Watch {
+        who: usize,
+        whom: usize,
+        on: bool,
+    },
+    Rename {
+        who: usize,
+        name: u8,
+    },
+    Ack {
+        who: usize,
+    },
+    Chat {
+        who: usize,
+    },
+    /// A description or candidate on any link there is, one's own or not.
+    Describe {
+        who: usize,
+        whose: usize,
+        link: usize,
+        offer: bool,
+        n: u32,
+    },
+    Candidate {
+        who: usize,
+        whose: usize,
+        link: usize,
+        n: u32,
+    },
+    Restart {
+        who: usize,
+        whose: usize,
+        link: usize,
+        replace: bool,
+    },
+    Report {
+        who: usize,
+        available: u64,
+    },
+    Elapse {
+        seconds: u64,
+    },
+}
+
+fn who() -> impl Strategy<Value = usize> {
+    0..CLIENTS
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let role = prop_oneof![Just(Role::Viewer), Just(Role::Participant), Just(Role::Host)];
+    prop_oneof![
+        6 => (who(), proptest::option::weighted(0.3, 0..3u8), 0..3usize)
+            .prop_map(|(who, identity, tracks)| Act::Join { who, identity, tracks }),
+        1 => who().prop_map(|who| Act::Leave { who }),
+        2 => who().prop_map(|who| Act::Deafen { who }),
+        2 => who().prop_map(|who| Act::Lose { who }),
+        4 => (who(), any::<bool>(), proptest::bool::weighted(0.2))
+            .prop_map(|(who, keep_state, lost_again)| Act::Resume { who, keep_state, lost_again }),
+        1 => (who(), who()).prop_map(|(host, who)| Act::Kick { host, who }),
+        1 => (who(), who(), role).prop_map(|(host, who, role)| Act::Role { host, who, role }),
+        1 => (who(), proptest::bool::weighted(0.2)).prop_map(|(host, locked)| Act::Lock { host, locked }),
+        1 => (who(), who()).prop_map(|(host, who)| Act::MuteOther { host, who }),
+        2 => who().prop_map(|who| Act::Publish { who }),
+        1 => who().prop_map(|who| Act::Unpublish { who }),
+        1 => (who(), any::<bool>()).prop_map(|(who, muted)| Act::Mute { who, muted }),
+        1 => (who(), who(), any::<bool>()).prop_map(|(who, whom, on)| Act::Watch { who, whom, on }),
+        1 => (who(), 0..4u8).prop_map(|(who, name)| Act::Rename { who, name }),
+        1 => who().prop_map(|who| Act::Ack { who }),
+        1 => who().prop_map(|who| Act::Chat { who }),
+        3 => (who(), who(), 0..CLIENTS, any::<bool>(), 0..5u32)
+            .prop_map(|(who, whose, link, offer, n)| Act::Describe { who, whose, link, offer, n }),
+        2 => (who(), who(), 0..CLIENTS, 0..5u32)
+            .prop_map(|(who, whose, link, n)| Act::Candidate { who, whose, link, n }),
+        2 => (who(), who(), 0..CLIENTS, any::<bool>())
+            .prop_map(|(who, whose, link, replace)| Act::Restart { who, whose, link, replace }),
+        1 => (who(), 10_000..5_000_000u64).prop_map(|(who, available)| Act::Report { who, available }),
+        1 => (0..90u64).prop_map(|seconds| Act::Elapse { seconds }),
+    ]
+}
+
+/// A link that the client `whose` knew, if any: maybe closed by now.
+fn link_of(yard: &Yard, whose: usize, link: usize) -> Option<LinkId> {
+    let links = &yard.clients[whose].picture.as_ref()?.links;
+    links.keys().nth(link % links.len().max(1)).cloned()
+}
+
+fn track_of(yard: &Yard, whose: usize) -> Option<TrackId> {
+    let picture = yard.clients[whose].picture.as_ref()?;
+    picture.people.get(&picture.me)?.tracks.first().map(|track| track.id.clone())
+}
+
+fn id_of(yard: &Yard, who: usize) -> Option<ParticipantId> {
+    yard.clients[who].picture.as_ref().map(|picture| picture.me.clone())
+}
+
+/// What a client says is said by one that hears; a deaf one's connection is dead both ways.
+fn say(yard: &mut Yard, who: usize, message: ClientMessage) {
+    if yard.clients[who].hears {
+        yard.say(who, message);
+    }
+}
+
+fn moderate(yard: &mut Yard, host: usize, moderation: Option<Moderation>) {
+    if let Some(moderation) = moderation {
+        say(yard, host, ClientMessage::Mod(moderation));
+    }
+}
+
+fn perform(yard: &mut Yard, act: Act) {
+    match act {
+        Act::Join { who, identity, tracks } if yard.clients[who].connection.is_none() => {
+            let tracks = (0..tracks).map(|n| camera(&format!("c{n}"))).collect();
+            let identity = identity.map(|identity| format!("identity {identity}"));
+            yard.join(who, Hello { tracks, ..hello(&format!("client {who}")) }, Grant { identity, ..Grant::default() });
+        }
+        Act::Join { .. } => {}
+        Act::Leave { who } => say(yard, who, ClientMessage::Leave(Leave {})),
+        Act::Deafen { who } => yard.deafen(who),
+        Act::Lose { who } => yard.lose(who),
+        Act::Resume { who, keep_state, lost_again } => resume(yard, who, keep_state, lost_again),
+        Act::Elapse { seconds } => yard.elapse(Duration::from_secs(seconds)),
+        Act::Report { who, available } => report(yard, who, available),
+        act => perform_request(yard, act),
+    }
+}
+
+fn perform_request(yard: &mut Yard, act: Act) {
+    match act {
+        Act::Kick { host, who } => {
+            let kick = id_of(yard, who).map(|participant| Moderation::Kick { participant });
+            moderate(yard, host, kick);
+        }
+        Act::Role { host, who, role } => {
+            let give = id_of(yard, who).map(|participant| Moderation::Role { participant, role });
+            moderate(yard, host, give);
+        }
+        Act::Lock { host, locked } => moderate(yard, host, Some(Moderation::Lock { locked })),
+        Act::MuteOther { host, who } => {
+            let mute = track_of(yard, who).map(|track| Moderation::Mute { track });
+            moderate(yard, host, mute);
+        }
+        Act::Publish { who } => say(yard, who, publish("c9")),
+        Act::Rename { who, name } => {
+            let state = State { hand: Some(name % 2 == 0), name: Some(format!("name {name}")) };
+            say(yard, who, ClientMessage::State(state));
+        }
+        Act::Ack { who } => {
+            let s = yard.clients[who].last_s;
+            say(yard, who, ClientMessage::Ack(Ack { s }));
+        }
+        Act::Chat { who } => say(yard, who, ClientMessage::Chat(ChatLine { text: "hi".into(), to: vec![] })),
+        act => perform_on_link_or_track(yard, act),
+    }
+}
+
+fn perform_on_link_or_track(yard: &mut Yard, act: Act) {
+    let (who, message) = match act {
+        Act::Unpublish { who } => (who, track_of(yard, who).map(|track| ClientMessage::Unpublish(Unpublish { track }))),
+        Act::Mute { who, muted } => (who, track_of(yard, who).map(|track| ClientMessage::Mute(Mute { track, muted }))),
+        Act::Watch { who, whom, on } => {
+            let watch = |track| Subscribe { track, on, width: None, height: Some(180), fps: None, priority: 0 };
+            (who, track_of(yard, whom).map(watch).map(ClientMessage::Subscribe))
+        }
+        Act::Describe { who, whose, link, offer, n } => {
+            let kind = if offer { SdpType::Offer } else { SdpType::Answer };
+            (who, link_of(yard, whose, link).map(|link| ClientMessage::Desc(desc(&link, kind, n))))
+        }
+        Act::Candidate { who, whose, link, n } => {
+            (who, link_of(yard, whose, link).map(|link| ClientMessage::Ice(ice(&link, n))))
+        }
+        Act::Restart { who, whose, link, replace } => {
+            let restart = |link| ClientMessage::Restart(Restart { link, epoch: Epoch(0), replace });
+            (who, link_of(yard, whose, link).map(restart))
+        }
+        other => unreachable!("{other:?} is performed elsewhere"),
+    };
+    if let Some(message) = message {
+        say(yard, who, message);
+    }
+}
+
+fn resume(yard: &mut Yard, who: usize, keep_state: bool, lost_again: bool) {
+    if yard.clients[who].session.is_none() {
+        return;
+    }
+    let grant = match yard.clients[who].picture.as_ref().map(|picture| picture.people[&picture.me].identity.clone()) {
+        Some(identity) if identity.starts_with("identity") => Grant { identity: Some(identity), ..Grant::default() },
+        _ => Grant::default(),
+    };
+    let hello = yard.resume_hello(who, keep_state);
+    if lost_again {
+        let Some(former) = yard.clients[who].picture.clone() else { return };
+        let (session, secret, last_s) =
+            (yard.clients[who].session.clone(), yard.clients[who].secret.clone(), yard.clients[who].last_s);
+        yard.join(who, hello, grant);
+        let client = &mut yard.clients[who];
+        (client.session, client.secret, client.last_s, client.picture) = (session, secret, last_s, Some(former));
+        yard.deafen(who);
+    } else {
+        yard.join(who, hello, grant);
+    }
+}
+
+fn report(yard: &mut Yard, who: usize, available: u64) {
+    let Some(picture) = yard.clients[who].picture.as_ref() else { return };
+    let one = |link: &LinkId| LinkStats {
+        link: link.clone(),
+        path: Some(LinkPath::Direct),
+        rtt_ms: Some((available % 600) as f64),
+        loss_down: None,
+        loss_up: Some(0.0),
+        up_bps: BitsPerSecond(available),
+        down_bps: BitsPerSecond(0),
+        available_up_bps: Some(BitsPerSecond(available)),
+    };
+    let stats = Stats { links: picture.links.keys().map(one).collect() };
+    say(yard, who, ClientMessage::Stats(stats));
+}
+
+fn small() -> Settings {
+    let mut settings = Settings { ring_events: 12, ..Settings::default() };
+    settings.limits.participants = 5;
+    settings
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn links_are_the_pairs_and_all_pictures_agree_whatever_happens(
+        acts in proptest::collection::vec(act(), 1..80),
+        ring_events in prop_oneof![Just(3), Just(12), Just(512)],
+    ) {
+        let mut yard = Yard::new(CLIENTS, Settings { ring_events, ..small() });
+        for act in acts {
+            perform(&mut yard, act);
+            yard.check();
+        }
+        // Those who were cut off come back, and see what the others see.
+        for who in 0..CLIENTS {
+            if !yard.clients[who].hears || yard.clients[who].connection.is_none() {
+                resume(&mut yard, who, true, false);
+                yard.check();
+            }
+        }
+        yard.elapse(Duration::from_secs(120));
+        yard.check();
+        yard.notice_dead();
+        yard.check();
+        for who in 0..CLIENTS {
+            say(&mut yard, who, ClientMessage::Leave(Leave {}));
+            yard.check();
+        }
+        yard.elapse(Duration::from_secs(120));
+        prop_assert!(yard.room.is_over());
+        prop_assert_eq!(yard.timeout, None);
+    }
+}

@@ -1,0 +1,393 @@
+//! A room with model clients: each applies `welcome`, `resumed` and events as any client would,
+//! and checks that nothing reaches it that should not.
+
+// Each test binary uses its own part of this.
+#![allow(dead_code, unreachable_pub)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use madang_protocol::*;
+use madang_room::{ConnectionId, Grant, Input, OutFrame, Output, Room, Settings};
+
+/// Everything a client knows of the room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    pub me: ParticipantId,
+    pub room: RoomInfo,
+    pub people: BTreeMap<ParticipantId, ParticipantInfo>,
+    pub links: BTreeMap<LinkId, OpenLink>,
+}
+
+#[derive(Debug, Default)]
+pub struct Client {
+    pub connection: Option<ConnectionId>,
+    /// Whether frames arrive; a dead connection that the server has not noticed is not heard.
+    pub hears: bool,
+    pub session: Option<SessionId>,
+    pub secret: String,
+    pub last_s: Seq,
+    pub picture: Option<Picture>,
+    /// Every frame heard and not yet looked at by the test.
+    pub inbox: Vec<OutFrame>,
+}
+
+impl Client {
+    fn hear(&mut self, frame: OutFrame) {
+        if let Some(s) = frame.s {
+            assert_eq!(s, Seq(self.last_s.0 + 1), "events have no gaps: {frame:?}");
+            self.last_s = s;
+        }
+        match &*frame.message {
+            ServerMessage::Welcome(welcome) => self.begin(welcome),
+            ServerMessage::Resumed(resumed) => self.secret.clone_from(&resumed.secret),
+            message if frame.s.is_some() => self.apply(message),
+            _ => {}
+        }
+        self.inbox.push(frame);
+    }
+
+    fn begin(&mut self, welcome: &Welcome) {
+        self.session = Some(welcome.session.clone());
+        self.secret.clone_from(&welcome.secret);
+        self.last_s = welcome.last_s;
+        let people = welcome.participants.iter().chain([&welcome.me]);
+        self.picture = Some(Picture {
+            me: welcome.me.id.clone(),
+            room: welcome.room.clone(),
+            people: people.map(|info| (info.id.clone(), info.clone())).collect(),
+            links: welcome.links.iter().map(|link| (link.link.clone(), link.clone())).collect(),
+        });
+    }
+
+    fn apply(&mut self, message: &ServerMessage) {
+        let picture = self.picture.as_mut().expect("a welcome comes before events");
+        match message {
+            ServerMessage::Participant(event) => picture.apply_participant(event),
+            ServerMessage::Track(event) => picture.apply_track(event),
+            ServerMessage::Link(LinkEvent::Open(link)) => {
+                let former = picture.links.insert(link.link.clone(), link.clone());
+                assert_eq!(former, None, "a link opens once");
+            }
+            ServerMessage::Link(LinkEvent::Close { link, .. }) => {
+                assert!(picture.links.remove(link).is_some(), "a link that closes was open");
+            }
+            ServerMessage::Room(info) => picture.room = info.clone(),
+            ServerMessage::Desc(desc) => picture.expect_from_peer(&desc.link, desc.from.as_ref()),
+            ServerMessage::Ice(ice) => picture.expect_from_peer(&ice.link, ice.from.as_ref()),
+            ServerMessage::Negotiate(negotiate) => {
+                let link = picture.links.get(&negotiate.link).expect("a link of one's own");
+                assert_eq!(link.offerer, Offerer::You, "only the offerer is told to offer");
+            }
+            ServerMessage::Chat(_) | ServerMessage::Data(_) => {}
+            other => panic!("not an event: {other:?}"),
+        }
+    }
+
+    /// Takes the messages heard since the last time.
+    pub fn heard(&mut self) -> Vec<Arc<ServerMessage>> {
+        self.inbox.drain(..).map(|frame| frame.message).collect()
+    }
+
+    pub fn id(&self) -> ParticipantId {
+        self.picture().me.clone()
+    }
+
+    pub fn picture(&self) -> &Picture {
+        self.picture.as_ref().expect("it has joined")
+    }
+
+    pub fn me(&self) -> &ParticipantInfo {
+        &self.picture().people[&self.picture().me]
+    }
+}
+
+impl Picture {
+    fn apply_participant(&mut self, event: &ParticipantEvent) {
+        let id = event.participant.id.clone();
+        let former = match event.change {
+            Change::Removed => self.people.remove(&id),
+            Change::Added | Change::Changed => self.people.insert(id, event.participant.clone()),
+        };
+        assert_eq!(former.is_some(), event.change != Change::Added, "{event:?}");
+        if let (Some(former), Change::Changed) = (former, event.change) {
+            assert_eq!(former.tracks, event.participant.tracks, "tracks change by their own events");
+        }
+    }
+
+    fn apply_track(&mut self, event: &TrackEvent) {
+        let tracks = &mut self.people.get_mut(&event.participant).expect("its publisher is here").tracks;
+        let place = tracks.iter().position(|track| track.id == event.track.id);
+        match (event.change, place) {
+            (Change::Added, None) => tracks.push(event.track.clone()),
+            (Change::Changed, Some(place)) => tracks[place] = event.track.clone(),
+            (Change::Removed, Some(place)) => drop(tracks.remove(place)),
+            _ => panic!("{event:?} does not fit {tracks:?}"),
+        }
+    }
+
+    fn expect_from_peer(&self, link: &LinkId, from: Option<&ParticipantId>) {
+        let link = self.links.get(link).expect("a link of one's own");
+        assert_eq!(link.peer.as_ref(), from, "from the link's other end");
+    }
+
+    pub fn others(&self) -> BTreeSet<&ParticipantId> {
+        self.people.keys().filter(|id| **id != self.me).collect()
+    }
+
+    pub fn link_to(&self, peer: &ParticipantId) -> &OpenLink {
+        self.links.values().find(|link| link.peer.as_ref() == Some(peer)).expect("a link to them")
+    }
+}
+
+pub struct Yard {
+    pub room: Room,
+    pub now: Instant,
+    pub clients: Vec<Client>,
+    pub timeout: Option<Instant>,
+    /// Connections that the room may send to.
+    open: BTreeSet<ConnectionId>,
+    connections: u64,
+}
+
+impl Yard {
+    pub fn new(clients: usize, settings: Settings) -> Self {
+        Self {
+            room: Room::new(RoomName::from("yard"), Arc::new(settings), [7; 32], TopologyPolicy::Auto),
+            now: Instant::now(),
+            clients: (0..clients).map(|_| Client::default()).collect(),
+            timeout: None,
+            open: BTreeSet::new(),
+            connections: 0,
+        }
+    }
+
+    /// A room with this many inside, who have looked at everything so far.
+    pub fn with_people(people: usize) -> Self {
+        Self::with_settings(people, Settings::default())
+    }
+
+    pub fn with_settings(people: usize, settings: Settings) -> Self {
+        let mut yard = Self::new(people, settings);
+        for who in 0..people {
+            yard.join(who, hello(&format!("client {who}")), Grant::default());
+        }
+        yard.clear();
+        yard
+    }
+
+    pub fn clear(&mut self) {
+        self.clients.iter_mut().for_each(|client| client.inbox.clear());
+    }
+
+    pub fn input(&mut self, input: Input) {
+        self.room.handle_input(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.room.poll_output() {
+                Output::Send { connection, frame } => {
+                    assert!(self.open.contains(&connection), "sent outside the room: {frame:?}");
+                    let text = serde_json::to_string(&frame.as_frame()).expect("it serialises");
+                    let parsed: ServerFrame = serde_json::from_str(&text).expect("it parses");
+                    assert_eq!((parsed.re, parsed.s, &parsed.message), (frame.re, frame.s, &*frame.message));
+                    if let Some(client) = self.at(connection).filter(|client| client.hears) {
+                        client.hear(frame);
+                    }
+                }
+                Output::Close { connection } => {
+                    assert!(self.open.remove(&connection), "closed twice");
+                    if let Some(client) = self.at(connection) {
+                        client.connection = None;
+                    }
+                }
+                Output::Timeout(at) => {
+                    self.timeout = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn at(&mut self, connection: ConnectionId) -> Option<&mut Client> {
+        self.clients.iter_mut().find(|client| client.connection == Some(connection))
+    }
+
+    pub fn join(&mut self, who: usize, hello: Hello, grant: Grant) {
+        self.connections += 1;
+        let connection = ConnectionId(self.connections);
+        self.open.insert(connection);
+        let client = &mut self.clients[who];
+        client.connection = Some(connection);
+        client.hears = true;
+        let ice_servers =
+            vec![IceServer { urls: vec!["stun:198.51.100.1:3478".into()], username: None, credential: None }];
+        let request = Some(RequestId(0));
+        self.input(Input::Join { connection, request, hello: Box::new(hello), grant, ice_servers });
+    }
+
+    /// The `resume` of a hello, with or without the state that the client had.
+    pub fn resume_hello(&self, who: usize, keep_state: bool) -> Hello {
+        let client = &self.clients[who];
+        let resume = client.session.clone().map(|session| Resume {
+            session,
+            secret: client.secret.clone(),
+            last_s: keep_state.then_some(client.last_s),
+        });
+        Hello { resume, ..hello(&format!("client {who}")) }
+    }
+
+    pub fn resume(&mut self, who: usize, keep_state: bool) {
+        let hello = self.resume_hello(who, keep_state);
+        self.join(who, hello, Grant::default());
+    }
+
+    /// The client sends nothing and hears nothing any more; the server has not noticed.
+    pub fn deafen(&mut self, who: usize) {
+        self.clients[who].hears = false;
+    }
+
+    /// The connection is lost and the server notices.
+    pub fn lose(&mut self, who: usize) {
+        if let Some(connection) = self.clients[who].connection.take() {
+            self.open.remove(&connection);
+            self.input(Input::Disconnected { connection });
+        }
+    }
+
+    /// The server notices every dead connection, those that clients forgot long ago too.
+    pub fn notice_dead(&mut self) {
+        let alive: BTreeSet<_> = self.listeners().filter_map(|client| client.connection).collect();
+        for connection in self.open.difference(&alive).copied().collect::<Vec<_>>() {
+            self.open.remove(&connection);
+            self.input(Input::Disconnected { connection });
+        }
+    }
+
+    pub fn say(&mut self, who: usize, message: ClientMessage) {
+        self.request(who, None, message);
+    }
+
+    fn request(&mut self, who: usize, id: Option<RequestId>, message: ClientMessage) {
+        if let Some(connection) = self.clients[who].connection {
+            let frame = ClientFrame { id, message };
+            self.input(Input::Message { connection, frame, unix_ms: 1_750_000_000_000 });
+        }
+    }
+
+    /// Sends a request and returns its reply.
+    pub fn ask(&mut self, who: usize, message: ClientMessage) -> Result<Done, ErrorCode> {
+        let id = RequestId(99);
+        self.request(who, Some(id), message);
+        let client = &mut self.clients[who];
+        let place = client.inbox.iter().position(|frame| frame.re == Some(id)).expect("a reply");
+        match &*client.inbox.remove(place).message {
+            ServerMessage::Ok(done) => Ok(done.clone()),
+            ServerMessage::Error(failure) => {
+                assert!(!failure.fatal && !failure.message.is_empty());
+                Err(failure.code)
+            }
+            other => panic!("not a reply: {other:?}"),
+        }
+    }
+
+    /// Lets time pass, with a time-out whenever the room asked for one.
+    pub fn elapse(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.timeout.filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.input(Input::Timeout);
+        }
+        self.now = until;
+    }
+
+    /// Those who are connected and hear.
+    pub fn listeners(&self) -> impl Iterator<Item = &Client> {
+        self.clients.iter().filter(|client| client.hears && client.connection.is_some())
+    }
+
+    /// All who listen see the same room, and links are exactly the pairs, one offerer each.
+    pub fn check(&self) {
+        let mut offerers: BTreeMap<&LinkId, BTreeSet<(&ParticipantId, bool)>> = BTreeMap::new();
+        let mut first: Option<&Picture> = None;
+        for client in self.listeners() {
+            let picture = client.picture();
+            let same = first.get_or_insert(picture);
+            assert_eq!((&same.room, &same.people), (&picture.room, &picture.people), "all see the same");
+            let peers: Vec<_> = picture.links.values().filter_map(|link| link.peer.as_ref()).collect();
+            assert_eq!(peers.len(), picture.links.len());
+            assert_eq!(peers.iter().copied().collect::<BTreeSet<_>>(), picture.others(), "links are the pairs");
+            assert_eq!(peers.len(), picture.others().len(), "one link for each pair");
+            for (id, link) in &picture.links {
+                let offers = link.offerer == Offerer::You;
+                let peer = link.peer.as_ref().expect("a mesh link");
+                offerers.entry(id).or_default().extend([(&picture.me, offers), (peer, !offers)]);
+                let order = |id| picture.people[id].order;
+                assert_eq!(offers, order(&picture.me) < order(peer), "the one there longer offers");
+            }
+        }
+        for (link, ends) in offerers {
+            assert_eq!(ends.len(), 2, "both ends of {link} are told the same: {ends:?}");
+        }
+        let census = self.room.census();
+        if let Some(picture) = first {
+            assert_eq!(census.participants, picture.people.len());
+        }
+        assert_eq!(census.links, census.participants * census.participants.saturating_sub(1) / 2);
+    }
+}
+
+pub fn hello(name: &str) -> Hello {
+    let codecs = Codecs { audio: vec!["OPUS".into()], video: vec!["VP8".into(), "H264".into()] };
+    Hello {
+        versions: vec![1],
+        token: None,
+        room: RoomName::from("yard"),
+        name: name.to_owned(),
+        capabilities: Capabilities { codecs, simulcast: false, topologies: vec![] },
+        tracks: vec![],
+        topology: None,
+        resume: None,
+    }
+}
+
+pub fn camera(cid: &str) -> PublishTrack {
+    PublishTrack {
+        cid: cid.to_owned(),
+        kind: TrackKind::Video,
+        source: TrackSource::Camera,
+        muted: false,
+        simulcast: false,
+        codecs: vec![],
+        width: Some(1280),
+        height: Some(720),
+    }
+}
+
+pub fn publish(cid: &str) -> ClientMessage {
+    ClientMessage::Publish(Publish { track: camera(cid) })
+}
+
+pub fn desc(link: &LinkId, kind: SdpType, n: u32) -> Description {
+    Description {
+        link: link.clone(),
+        epoch: Epoch(0),
+        n: Negotiation(n),
+        kind,
+        sdp: format!("v=0\r\na=ice-ufrag:u{}\r\n", n / 3),
+        tracks: BTreeMap::new(),
+        from: Some(ParticipantId::from("p_forged")),
+    }
+}
+
+pub fn ice(link: &LinkId, n: u32) -> Ice {
+    let candidate = "candidate:1 1 udp 2130706431 198.51.100.7 50000 typ host".to_owned();
+    let candidate =
+        IceCandidate { candidate, sdp_mid: Some("0".into()), sdp_m_line_index: Some(0), username_fragment: None };
+    Ice { link: link.clone(), epoch: Epoch(0), n: Negotiation(n), candidate: Some(candidate), from: None }
+}
