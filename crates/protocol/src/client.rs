@@ -98,9 +98,10 @@ pub enum TopologyPolicy {
 /// Takes up an earlier session, within 60 s of its loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct Resume {
-    /// From `welcome`.
+    /// From `welcome`. One that the server does not know (any more) makes this a fresh join.
     pub session: SessionId,
-    /// The newest secret, from `welcome` or `resumed`; each one works once.
+    /// The newest secret, from `welcome` or `resumed`. It is spent once the client has sent
+    /// anything after receiving the next one.
     pub secret: String,
     /// The last event handled. Without it the client has lost its state (a reloaded page): it
     /// keeps its identity, its former tracks and links are closed, and a `welcome` follows.

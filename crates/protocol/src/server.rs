@@ -6,7 +6,7 @@ use ts_rs::TS;
 
 use crate::{
     BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, ParticipantId, ParticipantInfo,
-    RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
+    RequestId, RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
 };
 
 /// A message from the server, told apart by `t`.
@@ -65,7 +65,7 @@ pub struct Welcome {
     pub version: u32,
     /// The session, for a resume.
     pub session: SessionId,
-    /// The secret, for a resume. Works once.
+    /// The secret, for a resume.
     pub secret: String,
     /// The sequence number that the next event follows.
     pub last_s: Seq,
@@ -103,6 +103,11 @@ pub struct Resumed {
     /// `true`: the events after `last_s` follow. `false`: too many were missed, or the client
     /// had lost its state; a `welcome` follows.
     pub replay: bool,
+    /// The `id` of the last request that the server had from this session. Its reply, and
+    /// earlier ones, may have been lost with the connection; send again only what came after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub last_id: Option<RequestId>,
 }
 
 /// A request done.

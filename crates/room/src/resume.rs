@@ -84,6 +84,10 @@ impl Room {
         ice_servers: Vec<IceServer>,
     ) {
         self.attach(order, Attachment::Joining);
+        // Its requests went with its state: what it sends now counts from 1 again.
+        if let Some(participant) = self.roster.get_mut(order) {
+            participant.session.last_request = None;
+        }
         self.say_resumed(order, connection, request, false);
         let former: Vec<TrackId> = self.tracks_at(order);
         for track in former {
@@ -112,10 +116,9 @@ impl Room {
     }
 
     fn say_resumed(&mut self, order: Order, connection: ConnectionId, request: Option<RequestId>, replay: bool) {
-        let Some(secret) = self.roster.get(order).map(|participant| participant.session.reveal_secret()) else {
-            return;
-        };
-        self.reply(connection, request, ServerMessage::Resumed(Resumed { secret, replay }));
+        let Some(session) = self.roster.get(order).map(|participant| &participant.session) else { return };
+        let resumed = Resumed { secret: session.reveal_secret(), replay, last_id: session.last_request };
+        self.reply(connection, request, ServerMessage::Resumed(resumed));
     }
 
     /// Tells everyone that somebody who was away is present again.

@@ -142,7 +142,7 @@ impl Room {
             return; // It was closed; what it sent before it knew has no effect.
         };
         if let Some(participant) = self.roster.get_mut(order) {
-            participant.session.confirm();
+            participant.session.spoke(frame.id);
         }
         match self.dispatch(order, frame, unix_ms) {
             Ok((re, Answer::Ok(done))) if re.is_some() => self.reply(connection, re, ServerMessage::Ok(done)),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use madang_protocol::SessionId;
+use madang_protocol::{RequestId, SessionId};
 
 use crate::{io::ConnectionId, ring::Ring, secret::Secret};
 
@@ -11,6 +11,8 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) ring: Ring,
     pub(crate) attachment: Attachment,
+    /// The newest request that came from the client.
+    pub(crate) last_request: Option<RequestId>,
     secret: Secret,
     /// The secret before, until the client shows that the new one reached it: a connection may
     /// die between the server's rotation and the client's receipt.
@@ -29,7 +31,7 @@ pub(crate) enum Attachment {
 
 impl Session {
     pub(crate) fn new(id: SessionId, secret: Secret, ring: Ring) -> Self {
-        Self { id, ring, attachment: Attachment::Joining, secret, previous: None }
+        Self { id, ring, attachment: Attachment::Joining, last_request: None, secret, previous: None }
     }
 
     pub(crate) fn connection(&self) -> Option<ConnectionId> {
@@ -55,8 +57,9 @@ impl Session {
     }
 
     /// The client has spoken on its new connection, so it has the newest secret.
-    pub(crate) fn confirm(&mut self) {
+    pub(crate) fn spoke(&mut self, request: Option<RequestId>) {
         self.previous = None;
+        self.last_request = request.or(self.last_request);
     }
 
     pub(crate) fn reveal_secret(&self) -> String {
@@ -81,7 +84,7 @@ mod tests {
         let mut session = session();
         assert!(session.accepts("one"));
         session.rotate("one", secret("two"));
-        session.confirm();
+        session.spoke(None);
         assert!(!session.accepts("one"));
         assert!(session.accepts("two"));
     }

@@ -752,11 +752,12 @@ replace?: boolean, };
  */
 export type Resume = { 
 /**
- * From `welcome`.
+ * From `welcome`. One that the server does not know (any more) makes this a fresh join.
  */
 session: SessionId, 
 /**
- * The newest secret, from `welcome` or `resumed`; each one works once.
+ * The newest secret, from `welcome` or `resumed`. It is spent once the client has sent
+ * anything after receiving the next one.
  */
 secret: string, 
 /**
@@ -777,7 +778,12 @@ secret: string,
  * `true`: the events after `last_s` follow. `false`: too many were missed, or the client
  * had lost its state; a `welcome` follows.
  */
-replay: boolean, };
+replay: boolean, 
+/**
+ * The `id` of the last request that the server had from this session. Its reply, and
+ * earlier ones, may have been lost with the connection; send again only what came after.
+ */
+last_id?: RequestId, };
 
 /**
  * What a participant may do.
@@ -1031,7 +1037,7 @@ version: number,
  */
 session: SessionId, 
 /**
- * The secret, for a resume. Works once.
+ * The secret, for a resume.
  */
 secret: string, 
 /**
