@@ -6,6 +6,7 @@
  *
  * @typedef {object} TrackNumbers
  * @property {string} id the server's track id
+ * @property {string | null} mid the media section that carries it
  * @property {'up' | 'down'} direction
  * @property {'audio' | 'video'} kind
  * @property {string | null} source
@@ -164,6 +165,7 @@ export class LinkMeter {
       packets: rate.packets,
       numbers: {
         id,
+        mid: stat.mid ?? null,
         direction: isUp ? 'up' : 'down',
         kind: stat.kind,
         source: this.#sourceOf(id),
