@@ -55,19 +55,21 @@ export class Links {
     networkInformation()?.addEventListener('change', this.#onNetwork);
   }
 
+  /** The links of another session are dead, whatever they are called. */
+  clear() {
+    for (const id of [...this.all.keys()]) this.close(id);
+    this.#limits.clear();
+    this.#attempts.clear();
+  }
+
   /**
    * The server's whole list.
    * @param {OpenLink[]} opens
-   * @param {boolean} fresh links of another session are dead, whatever they are called
    */
-  reset(opens, fresh) {
+  reset(opens) {
     const valid = new Set(opens.map((open) => `${open.link}/${open.epoch}`));
     for (const link of [...this.all.values()]) {
-      if (fresh || !valid.has(`${link.id}/${link.epoch}`)) this.close(link.id);
-    }
-    if (fresh) {
-      this.#limits.clear();
-      this.#attempts.clear();
+      if (!valid.has(`${link.id}/${link.epoch}`)) this.close(link.id);
     }
     for (const open of opens) this.open(open);
   }
@@ -185,7 +187,7 @@ export class Links {
     clearTimeout(this.#networkTimer);
     globalThis.removeEventListener?.('online', this.#onNetwork);
     networkInformation()?.removeEventListener('change', this.#onNetwork);
-    for (const id of [...this.all.keys()]) this.close(id);
+    this.clear();
   }
 
   /** @param {{ link: string, epoch: number }} message @returns {Link | undefined} */

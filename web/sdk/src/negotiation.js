@@ -20,6 +20,8 @@
  * @property {(event: string) => void} note
  */
 
+const RESTART_SERVES_MS = 2000;
+
 export class Negotiation {
   #parts;
   #connection;
@@ -29,6 +31,7 @@ export class Negotiation {
   #awaitsAnswer = false;
   #wanted = false;
   #restartWanted = false;
+  #restartedAt = -Infinity;
   /** @type {Promise<void>} */
   #queue = Promise.resolve();
   /** Candidates that came before the description they belong to. @type {Ice[]} */
@@ -59,6 +62,8 @@ export class Negotiation {
    */
   offer({ restart = false } = {}) {
     if (this.#parts.open.offerer !== 'you') return;
+    // Both ends notice a dead path; the one restart on its way serves both.
+    if (restart && this.#awaitsAnswer && performance.now() - this.#restartedAt < RESTART_SERVES_MS) return;
     this.#wanted = true;
     this.#restartWanted ||= restart;
     if (!this.#awaitsAnswer || restart) this.#then(() => this.#makeOffer());
@@ -92,6 +97,7 @@ export class Negotiation {
   async #makeOffer() {
     if (!this.#wanted) return;
     const restart = this.#restartWanted;
+    if (restart) this.#restartedAt = performance.now();
     this.#wanted = this.#restartWanted = false;
     if (this.#connection.signalingState === 'have-local-offer') await this.#rollback();
     this.#parts.beforeOffer();

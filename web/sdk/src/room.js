@@ -273,9 +273,10 @@ export class Room extends Emitter {
     this.#topology = welcome.topology;
     this.#epoch = welcome.epoch;
     this.#iceServers = welcome.ice_servers;
+    if (fresh) this.#links.clear();
     this.#local.welcome(welcome.self, fresh);
     this.#roster.reset(welcome.participants);
-    this.#links.reset(welcome.links, fresh);
+    this.#links.reset(welcome.links);
     this.#speakers.start();
     this.#reporter.start();
     this.#reconnected();

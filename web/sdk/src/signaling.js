@@ -65,6 +65,8 @@ export class Signaling {
   #established = false;
   #lastS = 0;
   #ackedS = 0;
+  /** The last request that the server says it has had. @type {number | undefined} */
+  #handledId;
   #attempt = 0;
   #lostAt = 0;
   #heardAt = 0;
@@ -264,7 +266,7 @@ export class Signaling {
     this.#ready();
     this.#pingEvery(welcome.ping_interval_ms);
     this.#handlers.welcome(welcome, fresh);
-    this.#outbox.open();
+    this.#outbox.open(fresh ? undefined : this.#handledId);
     this.#first?.resolve();
     this.#first = null;
   }
@@ -274,10 +276,11 @@ export class Signaling {
     if (!this.#ticket) return;
     this.#ticket = { session: this.#ticket.session, secret: resumed.secret };
     this.#store.save(this.#ticket);
+    this.#handledId = resumed.last_id;
     if (!resumed.replay) return; // a welcome follows
     this.#ready();
     this.#pingEvery(this.#pingMs);
-    this.#outbox.open(/** @type {{ last_id?: number }} */ (resumed).last_id);
+    this.#outbox.open(resumed.last_id);
     this.#handlers.resumed();
   }
 

@@ -142,7 +142,8 @@ export class LinkMeter {
       lossUp: share(up),
       lossDown: share(down),
       availableUpBps: orNull(pair?.availableOutgoingBitrate),
-      tracks: measured.map((each) => each.numbers).filter((each) => each.id !== ''),
+      // Of a track that was withdrawn, the transceiver still remembers.
+      tracks: measured.map((each) => each.numbers).filter((each) => each.source !== null),
     };
     return this.numbers;
   }
