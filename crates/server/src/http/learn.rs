@@ -37,7 +37,10 @@ struct Rendered {
 }
 
 fn render(markdown: &str) -> Rendered {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES;
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_HEADING_ATTRIBUTES;
     let mut events: Vec<Event<'_>> = Parser::new_ext(markdown, options).map(adapt).collect();
     let title = name_headings(&mut events);
     let mut body = String::with_capacity(markdown.len() * 2);
@@ -70,14 +73,14 @@ fn on_page(page: &str, part: &str) -> CowStr<'static> {
     if part.is_empty() { page.to_owned().into() } else { format!("{page}#{part}").into() }
 }
 
-/// Gives every heading the id that its links on other Markdown viewers expect; returns the
-/// text of the first one.
+/// Gives every heading without an id of its own (`## Text {#id}`) the one that links on other
+/// Markdown viewers expect; returns the text of the first one.
 fn name_headings(events: &mut [Event<'_>]) -> String {
     let mut title = String::new();
     let mut taken = HashSet::new();
     for start in 0..events.len() {
-        let Event::Start(Tag::Heading { level, .. }) = &events[start] else { continue };
-        let level = *level;
+        let Event::Start(Tag::Heading { level, id, .. }) = &events[start] else { continue };
+        let (level, named) = (*level, id.as_deref().map(str::to_owned));
         let text: String = events[start..]
             .iter()
             .take_while(|event| !matches!(event, Event::End(TagEnd::Heading(_))))
@@ -86,7 +89,7 @@ fn name_headings(events: &mut [Event<'_>]) -> String {
                 _ => None,
             })
             .collect();
-        let slug = unique(&text, &mut taken);
+        let slug = unique(named.as_deref().unwrap_or(&text), &mut taken);
         if let Event::Start(Tag::Heading { id, .. }) = &mut events[start] {
             *id = Some(slug.into());
         }
@@ -125,6 +128,12 @@ mod tests {
         for id in ["learn-webrtc--ice", "what-is-nat", "what-is-nat-1", "연결-후보"] {
             assert!(body.contains(&format!("id=\"{id}\"")), "{id} in {body}");
         }
+    }
+
+    #[test]
+    fn a_heading_may_name_its_own_id() {
+        let body = render("## 시그널링 {#signaling}\n").body;
+        assert!(body.contains("<h2 id=\"signaling\">시그널링</h2>"), "{body}");
     }
 
     #[test]
