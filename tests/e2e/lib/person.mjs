@@ -1,0 +1,210 @@
+// A person: one page in a browser of its own profile, with a camera colour and a tone to be known by.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { colours, installFakeMedia } from './fake_media.mjs';
+import { installProbe } from './probe.mjs';
+import { artifacts } from './server.mjs';
+import { sleep, until } from './until.mjs';
+
+/** People of the tests: what they look and sound like. Tones keep clear of each other's harmonics. */
+export const looks = {
+  Ann: { colour: colours.red, tone: 440 },
+  Bo: { colour: colours.green, tone: 740 },
+  Cho: { colour: colours.blue, tone: 1130 },
+  Dae: { colour: colours.yellow, tone: 1610 },
+};
+
+export class Person {
+  /** The puppeteer page. */
+  page;
+  name;
+  look;
+  /** The page's address in the room. */
+  url;
+  /** Errors that the page did not catch, and what it logged as an error. */
+  faults = [];
+
+  /**
+   * Opens a page; nobody has joined yet.
+   * @param {import('puppeteer-core').Browser} browser
+   * @param {{ name: string, url: string, fps?: number, fault?: string, faultOf?: string, viewport?: object, before?: (page: import('puppeteer-core').Page) => Promise<void> }} options
+   */
+  static async open(browser, { name, url, fps = 30, fault, faultOf, viewport, before }) {
+    const person = new Person();
+    person.name = name;
+    person.look = looks[name] ?? { colour: colours.grey, tone: 300 };
+    person.url = url;
+    const context = await browser.createBrowserContext();
+    const page = (person.page = await context.newPage());
+    await page.setViewport(viewport ?? { width: 1280, height: 800 });
+    page.on('pageerror', (error) => person.faults.push(`${name}: ${error.message}`));
+    await page.evaluateOnNewDocument(installFakeMedia, { ...person.look, fps, width: 640, height: 360, fault, faultOf });
+    await page.evaluateOnNewDocument(installProbe);
+    await before?.(page);
+    await page.goto(url, { waitUntil: 'domcontentloaded' });
+    return person;
+  }
+
+  /** The element with a data-testid. */
+  find(id, more = '') {
+    return this.page.$(`[data-testid="${id}"]${more}`);
+  }
+
+  /** Waits for the element, then clicks it as a person would, wherever the page shows it. */
+  async click(id, more = '') {
+    const selector = `[data-testid="${id}"]${more}`;
+    await until(`${this.name} finds ${selector}`, () => this.page.$(selector));
+    await this.page.mouse.move(200 + Math.random() * 40, 200);
+    await this.page.$eval(selector, (element) => element.click());
+  }
+
+  /** Waits for an element's text. */
+  text(id, more = '') {
+    return this.page.$eval(`[data-testid="${id}"]${more}`, (element) => element.textContent.trim());
+  }
+
+  /** Waits until the room is connected. */
+  async joined(timeout = 10_000) {
+    await until(`${this.name} is connected`, () => this.page.evaluate(() => window.madang?.room?.state === 'connected'), {
+      timeout,
+      every: 50,
+    });
+    this.id = await this.page.evaluate(() => window.madang.room.localParticipant.id);
+    return this;
+  }
+
+  /** Runs in the page with the Room as first argument. */
+  room(work, ...args) {
+    return this.page.evaluate(`(${work})(window.madang.room, ...${JSON.stringify(args)})`);
+  }
+
+  /** One measurement of what arrives from somebody. */
+  video(other, source = 'camera') {
+    return this.page.evaluate((id, from) => window.__probe.video(id, from), other.id, source);
+  }
+
+  /**
+   * Waits until somebody's picture is decoded at a rate and size, in that person's colour.
+   * The rate is measured over at least a second.
+   */
+  async sees(other, { source = 'camera', fps = 15, width = 320, height = 180, colour = true, timeout = 5000 } = {}) {
+    let before = null;
+    await until(
+      `${this.name} sees ${other.name}'s ${source} at ${fps} frames/s, ${width}x${height}`,
+      async () => {
+        const now = await this.video(other, source);
+        if (!now || !now.frames) return { wait: `nothing decoded: ${JSON.stringify(now)}` };
+        if (!before || now.frames < before.frames) before = now;
+        const seconds = (now.at - before.at) / 1000;
+        if (seconds < 1) return { wait: 'measuring' };
+        const rate = (now.frames - before.frames) / seconds;
+        before = now;
+        if (rate < fps || now.width < width || now.height < height) {
+          return { wait: `${rate.toFixed(1)} frames/s at ${now.width}x${now.height}` };
+        }
+        return { rate };
+      },
+      { timeout, every: 100 },
+    );
+    if (!colour) return;
+    await until(
+      `${other.name}'s picture on ${this.name}'s screen has ${other.name}'s colour`,
+      async () => {
+        const seen = await this.page.evaluate((id, from) => window.__probe.colour(id, from), other.id, source);
+        if (!seen) return { wait: 'no picture on screen' };
+        const far = Math.max(...seen.map((value, i) => Math.abs(value - other.look.colour[i])));
+        return far < 45 ? true : { wait: `rgb(${seen})` };
+      },
+      { timeout },
+    );
+  }
+
+  /** Waits until somebody's tone is what arrives from their microphone. */
+  async hears(other, { timeout = 5000 } = {}) {
+    await until(
+      `${this.name} hears ${other.name}'s tone of ${other.look.tone} Hz`,
+      async () => {
+        const sound = await this.page.evaluate((id) => window.__probe.sound(id), other.id);
+        if (!sound) return { wait: 'no sound track' };
+        const right = Math.abs(sound.hertz - other.look.tone) < 15 && sound.decibels > -60;
+        return right ? true : { wait: `${sound.hertz} Hz at ${sound.decibels} dB` };
+      },
+      { timeout },
+    );
+  }
+
+  /** Both, for everyone. */
+  async meets(others, options) {
+    await Promise.all(others.flatMap((other) => [this.sees(other, options), this.hears(other, options)]));
+  }
+
+  /**
+   * Watches somebody's picture from now on; `stop()` gives the longest time without a decoded frame, in ms.
+   */
+  watch(other, source = 'camera') {
+    let going = true;
+    let longest = 0;
+    const done = (async () => {
+      let frames = -1;
+      let since = performance.now();
+      while (going) {
+        const now = await this.video(other, source).catch(() => null);
+        if (now && now.frames !== frames) {
+          frames = now.frames;
+          since = performance.now();
+        }
+        longest = Math.max(longest, performance.now() - since);
+        await sleep(100);
+      }
+    })();
+    return {
+      longest: () => longest,
+      async stop() {
+        going = false;
+        await done;
+        return longest;
+      },
+    };
+  }
+
+  /** Which tiles stand on the page, as `participant/source`. */
+  tiles() {
+    return this.page.$$eval('[data-testid="tile"]', (tiles) => tiles.map(({ dataset }) => `${dataset.participant}/${dataset.source}`));
+  }
+
+  /** The notice's codes that are shown. */
+  notices() {
+    return this.page.$$eval('[data-testid="notice"]', (notices) =>
+      notices.filter((notice) => notice.checkVisibility?.() ?? true).map(({ dataset }) => dataset.code),
+    );
+  }
+
+  async chat(text) {
+    if (!(await this.find('chat-input'))) await this.click('chat');
+    await until(`${this.name} has a chat field`, () => this.find('chat-input'));
+    await this.page.focus('[data-testid="chat-input"]');
+    await this.page.keyboard.type(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** The lines of chat on screen. */
+  chatLines() {
+    return this.page.$$eval('[data-testid="chat-message"]', (lines) => lines.map((line) => line.textContent));
+  }
+
+  async screenshot(name) {
+    const folder = path.join(artifacts, '../screens');
+    mkdirSync(folder, { recursive: true });
+    await this.page.screenshot({ path: path.join(folder, `${name}.png`) });
+  }
+
+  /** No script of the page failed. */
+  unharmed() {
+    assert.deepEqual(this.faults, []);
+  }
+
+  async close() {
+    await this.page.browserContext().close();
+  }
+}
