@@ -1,0 +1,60 @@
+//! STUN (RFC 8489) and TURN (RFC 8656) messages: the codec of `stun-types` and `turn-types`.
+
+pub use stun_types::{
+    AddressFamily,
+    attribute::{
+        AttributeType, ErrorCode, Fingerprint, MessageIntegrity, MessageIntegritySha256, Nonce, PasswordAlgorithm,
+        PasswordAlgorithmValue, PasswordAlgorithms, RawAttribute, Realm, Software, UnknownAttributes, Userhash,
+        Username, XorMappedAddress,
+    },
+    message::{
+        BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, MAGIC_COOKIE, Message, MessageClass,
+        MessageIntegrityCredentials, MessageType, MessageWriteVec, Method, ShortTermCredentials, StunParseError,
+        StunWriteError, TransactionId,
+    },
+    prelude::{Attribute, AttributeFromRaw, AttributeStaticType, AttributeWrite, MessageWrite, MessageWriteExt},
+};
+pub use turn_types::{
+    attribute::{
+        ChannelNumber as ChannelNumberAttribute, Data, DontFragment, EvenPort, Lifetime, RequestedAddressFamily,
+        RequestedTransport, ReservationToken, XorPeerAddress, XorRelayedAddress,
+    },
+    message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, DATA, REFRESH, SEND},
+};
+
+/// The bytes of the STUN header.
+pub const HEADER: usize = 20;
+
+/// The whole length of the STUN message that `bytes` begins with, whether it is all there or not.
+///
+/// `None` when `bytes` is shorter than a header or is no STUN message: the two top bits, the
+/// cookie, and a length that is no multiple of four (RFC 8489 §5) tell.
+#[must_use]
+pub fn message_length(bytes: &[u8]) -> Option<usize> {
+    let header: &[u8; HEADER] = bytes.first_chunk()?;
+    let length = u16::from_be_bytes([header[2], header[3]]);
+    let plausible = header[0] & 0xC0 == 0 && header[4..8] == MAGIC_COOKIE.to_be_bytes() && length % 4 == 0;
+    plausible.then(|| HEADER + usize::from(length))
+}
+
+/// The first attribute of type `A`: absent, present, or malformed.
+///
+/// # Errors
+/// When it is there but its value is not what its type allows; a request with such an attribute
+/// is answered with 400.
+pub fn optional<'m, A>(message: &'m Message<'m>) -> Result<Option<A>, StunParseError>
+where
+    A: AttributeFromRaw<'m> + AttributeStaticType,
+{
+    match message.attribute::<A>() {
+        Ok(attribute) => Ok(Some(attribute)),
+        Err(StunParseError::MissingAttribute(_)) => Ok(None),
+        Err(malformed) => Err(malformed),
+    }
+}
+
+/// The family of an address, as attributes name it.
+#[must_use]
+pub const fn family(ip: std::net::IpAddr) -> AddressFamily {
+    if ip.is_ipv4() { AddressFamily::IPV4 } else { AddressFamily::IPV6 }
+}
