@@ -7,6 +7,7 @@
 //! | `listen`, `tls` | TCP connections, counted and encrypted |
 //! | `http` | pages, health, metrics |
 //! | `signaling` | WebSocket sessions and the rooms behind them |
+//! | [`turn`] | STUN and TURN sockets around their core |
 //! | [`auth`] | join tokens |
 //! | `ice` | STUN and TURN servers for each participant |
 
@@ -21,6 +22,7 @@ mod metrics;
 mod server;
 mod signaling;
 mod tls;
+pub mod turn;
 
 pub use config::{Config, ConfigError};
 pub use server::{Addresses, Server, StartError, network_urls};

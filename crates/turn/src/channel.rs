@@ -30,7 +30,7 @@ pub(crate) enum BindError {
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     /// One more than the place in `bound`, by [`ChannelNumber::index`]; 0 when free. Grows to the
-    /// highest number in use, 4 KiB at most.
+    /// highest number in use, 16 KiB at most.
     places: Vec<u8>,
     bound: Vec<Channel>,
 }
@@ -120,9 +120,9 @@ mod tests {
     #[test]
     fn a_channel_and_its_peer_lead_to_each_other() {
         let (mut channels, now) = (Channels::default(), Instant::now());
-        bind(&mut channels, now, 0x4FFF, 1).expect("free");
+        bind(&mut channels, now, 0x7FFF, 1).expect("free");
         bind(&mut channels, now, 0x4000, 2).expect("free");
-        assert_eq!(channels.peer(now, number(0x4FFF)), Some(peer(1)));
+        assert_eq!(channels.peer(now, number(0x7FFF)), Some(peer(1)));
         assert_eq!(channels.peer(now, number(0x4000)), Some(peer(2)));
         assert_eq!(channels.peer(now, number(0x4001)), None);
         assert_eq!(channels.number(now, peer(2)), Some(number(0x4000)));

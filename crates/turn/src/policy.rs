@@ -157,7 +157,6 @@ fn embedded_ipv4(ip: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

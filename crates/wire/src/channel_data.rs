@@ -1,6 +1,10 @@
 //! ChannelData: RFC 8656 §12.4. Two bytes of channel number, two of length, then the data.
 
-/// A channel number that RFC 8656 §12 allows: `0x4000` to `0x4FFF`.
+/// A channel number: `0x4000` to `0x7FFF`.
+///
+/// RFC 8656 §12 has narrowed what RFC 5766 §11 allowed to `0x4000..=0x4FFF`, but clients of the
+/// older one (coturn's among them) take numbers from all of it, and nothing else on a TURN
+/// connection begins with these bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelNumber(u16);
 
@@ -8,7 +12,7 @@ impl ChannelNumber {
     /// The lowest channel number.
     pub const MIN: Self = Self(0x4000);
     /// The highest channel number.
-    pub const MAX: Self = Self(0x4FFF);
+    pub const MAX: Self = Self(0x7FFF);
 
     /// The number, if it is in range.
     #[must_use]
@@ -32,7 +36,7 @@ impl ChannelNumber {
 /// Bytes that are no ChannelData message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidChannel {
-    /// The channel number is outside `0x4000..=0x4FFF`; RFC 8656 §12.6 says to drop it.
+    /// The channel number is outside `0x4000..=0x7FFF`; RFC 8656 §12.6 says to drop it.
     #[error("the channel number is out of range")]
     Number,
     /// The length field says more than there is.
@@ -94,10 +98,10 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_refused() {
-        for number in [0x0000, 0x3FFF, 0x5000, 0x7FFF, 0xFFFF] {
+        for number in [0x0000, 0x3FFF, 0x8000, 0xFFFF] {
             assert_eq!(ChannelNumber::new(number), None, "{number:#x}");
         }
-        assert_eq!(ChannelData::parse(&[0x50, 0, 0, 0]), Err(InvalidChannel::Number));
+        assert_eq!(ChannelData::parse(&[0x80, 0, 0, 0]), Err(InvalidChannel::Number));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub enum Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Tells the kinds apart by the first byte: 0 to 3 begin STUN, 64 to 79 a channel.
+    /// Tells the kinds apart by the first byte: 0 to 3 begin STUN, 64 to 127 a channel.
     /// Anything else, and whatever is cut short, is `None` and to be dropped.
     #[must_use]
     pub fn classify(bytes: &'a [u8]) -> Option<Self> {
@@ -21,7 +21,7 @@ impl<'a> Packet<'a> {
                 let length = stun::message_length(bytes)?;
                 bytes.get(..length).map(Self::Stun)
             }
-            0x40..=0x4F => ChannelData::parse(bytes).ok().map(Self::Channel),
+            0x40..=0x7F => ChannelData::parse(bytes).ok().map(Self::Channel),
             _ => None,
         }
     }
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn what_is_neither_is_dropped() {
-        for bytes in [&[][..], &[0x04; 30], &[0x16, 3, 1, 0, 0], &[0x50, 0, 0, 0], b"GET / HTTP/1.1\r\n\r\n  "] {
+        for bytes in [&[][..], &[0x04; 30], &[0x16, 3, 1, 0, 0], &[0x80, 0, 0, 0], b"GET / HTTP/1.1\r\n\r\n  "] {
             assert_eq!(Packet::classify(bytes), None);
         }
     }

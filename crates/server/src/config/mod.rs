@@ -10,6 +10,7 @@ mod load;
 mod many;
 mod sections;
 mod text;
+mod turn;
 mod validate;
 
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ pub use keys::Key;
 pub use load::ENV_PREFIX;
 pub use many::Many;
 pub use sections::{Auth, Http, Log, LogFormat, RoomSection, Signaling, Tls, TlsMode};
+pub use turn::{InvalidTurn, PortRange, PortRangeError, TurnConfig};
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

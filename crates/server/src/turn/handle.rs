@@ -1,0 +1,224 @@
+//! Starting TURN, and holding on to it.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use madang_turn::{Config, Credentials, Limits, PeerPolicy, Rate, Server};
+use madang_wire::stun::AddressFamily;
+use tokio::task::JoinHandle;
+
+use super::{
+    addresses::{RelayAddresses, expand, interfaces},
+    listener::{Pair, open_pair, open_tcp},
+    metrics::TurnMetrics,
+    relay_socket::{RelaySockets, is_local},
+    shard::{Command, Shard, ShardSender, unix_seconds},
+    stream::Streams,
+};
+use crate::config::TurnConfig;
+
+/// TURN could not start. The process ends.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be used.
+    #[error("`{key}` = {address}: cannot be opened: {source}")]
+    Open {
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// An unspecified address stands for none, because the machine has none of that family.
+    #[error("`{key}` = {address}: this machine has no address of that family")]
+    NoAddress {
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The shard's thread or its event queue cannot be made.
+    #[error("the TURN thread cannot start: {0}")]
+    Thread(io::Error),
+}
+
+/// Where TURN listens, real ports in place of 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Over UDP and TCP, one for each entry of `turn.listen`.
+    pub turn: Vec<SocketAddr>,
+    /// Over TLS, one for each entry of `turn.tls_listen`.
+    pub turn_tls: Vec<SocketAddr>,
+}
+
+/// A running STUN and TURN server. Dropping it ends it.
+#[derive(Debug)]
+pub struct TurnHandle {
+    addresses: Addresses,
+    secret: String,
+    shard: ShardSender,
+    thread: Option<thread::JoinHandle<()>>,
+    accepting: Vec<JoinHandle<()>>,
+}
+
+/// Opens every socket, then serves. Needs a tokio runtime. `public_ip` is what a 1:1 NAT in front
+/// of this machine shows to the world; without `tls` nothing listens on `turn.tls_listen`.
+///
+/// # Errors
+/// When an address cannot be opened; nothing is left running then.
+pub fn start(
+    config: &TurnConfig,
+    public_ip: &[IpAddr],
+    tls: Option<Arc<rustls::ServerConfig>>,
+    metrics: TurnMetrics,
+) -> Result<TurnHandle, StartError> {
+    let interfaces = interfaces();
+    let (pairs, turn) = open_pairs(config, &interfaces)?;
+    let (tls_listeners, turn_tls) = if tls.is_some() { open_tls(config)? } else { Default::default() };
+    let relays = relay_addresses(config, &pairs, &tls_listeners, public_ip, &interfaces)?;
+    let secrets = if config.secrets.is_empty() { vec![random_secret()] } else { config.secrets.0.clone() };
+    let secret = secrets[0].clone();
+    let own = interfaces.iter().chain(&relays.listeners).chain(&relays.configured).chain(public_ip);
+    let policy = PeerPolicy {
+        allow: config.allow_peers.0.clone(),
+        deny: config.deny_peers.0.clone(),
+        own: own.copied().collect(),
+    };
+    let core = Config {
+        realm: config.realm.clone(),
+        credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets },
+        policy,
+        relay_ipv4: relays.has(AddressFamily::IPV4),
+        relay_ipv6: relays.has(AddressFamily::IPV6),
+        limits: limits(config),
+    };
+    let core = Server::new(core, rand::random(), Instant::now(), unix_seconds());
+    let relay_sockets = RelaySockets::new(relays, config.relay_ports);
+    let (udp, tcp): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.udp, pair.tcp)).unzip();
+    let (shard, sender) = Shard::new(core, udp, relay_sockets, metrics).map_err(StartError::Thread)?;
+    let streams = Streams::new(sender.clone(), config.connections_per_address);
+    let accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Thread)?;
+    let thread = thread::Builder::new().name("turn-shard".into()).spawn(|| shard.run()).map_err(StartError::Thread)?;
+    Ok(TurnHandle { addresses: Addresses { turn, turn_tls }, secret, shard: sender, thread: Some(thread), accepting })
+}
+
+impl TurnHandle {
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// A user name and credential for `user`, good for `ttl` from now.
+    #[must_use]
+    pub fn mint(&self, user: &str, ttl: Duration) -> (String, String) {
+        madang_turn::mint(&self.secret, user, unix_seconds().saturating_add(ttl.as_secs()))
+    }
+
+    /// Refuses new allocations from now on; those that live go on.
+    pub fn drain(&self) {
+        self.shard.try_send(Command::Drain);
+    }
+
+    /// Ends everything, and waits for it.
+    pub async fn stop(mut self) {
+        self.end();
+        self.shard.send(Command::Stop).await;
+        if let Some(thread) = self.thread.take() {
+            // The thread answers within one round of its loop; a panic in it has been reported.
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
+    }
+
+    fn end(&self) {
+        for task in &self.accepting {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for TurnHandle {
+    fn drop(&mut self) {
+        self.end();
+        if self.thread.is_some() {
+            self.shard.try_send(Command::Stop);
+        }
+    }
+}
+
+fn limits(config: &TurnConfig) -> Limits {
+    #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
+    let per_second = config.unauthenticated_per_second as f32;
+    Limits {
+        allocations_per_user: config.allocations_per_user,
+        allocations_per_address: config.allocations_per_address,
+        allocations: config.allocations,
+        unauthenticated: Rate { per_second, burst: per_second * 4.0 },
+        ..Limits::default()
+    }
+}
+
+/// Opens UDP and TCP on each entry of `turn.listen`.
+fn open_pairs(config: &TurnConfig, interfaces: &[IpAddr]) -> Result<(Vec<Pair>, Vec<SocketAddr>), StartError> {
+    let key = "turn.listen";
+    let (mut pairs, mut bound) = (Vec::new(), Vec::new());
+    for &listen in config.listen.iter() {
+        let mut port = listen.port();
+        let addresses = expand(listen, interfaces);
+        if addresses.is_empty() {
+            return Err(StartError::NoAddress { key, address: listen });
+        }
+        for mut address in addresses {
+            // All addresses of one entry share a port, which the first one chooses where it is 0.
+            address.set_port(port);
+            let pair = open_pair(address).map_err(|source| StartError::Open { key, address, source })?;
+            port = pair.address.port();
+            pairs.push(pair);
+        }
+        bound.push(SocketAddr::new(listen.ip(), port));
+    }
+    Ok((pairs, bound))
+}
+
+type TlsListeners = (Vec<std::net::TcpListener>, Vec<SocketAddr>);
+
+fn open_tls(config: &TurnConfig) -> Result<TlsListeners, StartError> {
+    let (mut listeners, mut bound) = (Vec::new(), Vec::new());
+    for &address in config.tls_listen.iter() {
+        let open = |source| StartError::Open { key: "turn.tls_listen", address, source };
+        let listener = open_tcp(address).map_err(open)?;
+        bound.push(listener.local_addr().map_err(open)?);
+        listeners.push(listener);
+    }
+    Ok((listeners, bound))
+}
+
+fn relay_addresses(
+    config: &TurnConfig,
+    pairs: &[Pair],
+    tls: &[std::net::TcpListener],
+    public_ip: &[IpAddr],
+    interfaces: &[IpAddr],
+) -> Result<RelayAddresses, StartError> {
+    let configured = config.relay_addresses.0.clone();
+    for &ip in &configured {
+        let address = SocketAddr::new(ip, 0);
+        is_local(ip).map_err(|source| StartError::Open { key: "turn.relay_addresses", address, source })?;
+    }
+    let mut listeners: Vec<IpAddr> = pairs.iter().map(|pair| pair.address.ip()).collect();
+    for address in tls.iter().filter_map(|listener| listener.local_addr().ok()) {
+        listeners.extend(expand(address, interfaces).iter().map(SocketAddr::ip));
+    }
+    Ok(RelayAddresses { configured, listeners, public: public_ip.to_vec() })
+}
+
+fn random_secret() -> String {
+    STANDARD_NO_PAD.encode(rand::random::<[u8; 32]>())
+}

@@ -1,0 +1,119 @@
+//! What TURN tells `/metrics`.
+
+use madang_turn::Counters;
+use madang_wire::Transport;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByTransport {
+    transport: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByDirection {
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+/// The metrics of TURN; clones share their values.
+#[derive(Clone, Debug, Default)]
+pub struct TurnMetrics {
+    allocations: Family<ByTransport, Gauge>,
+    allocations_made: Counter,
+    bytes: Family<ByDirection, Counter>,
+    packets: Family<ByDirection, Counter>,
+    bindings: Counter,
+    refused: Family<ByReason, Counter>,
+    dropped: Family<ByReason, Counter>,
+}
+
+const TO_PEER: ByDirection = ByDirection { direction: "client_to_peer" };
+const TO_CLIENT: ByDirection = ByDirection { direction: "peer_to_client" };
+
+impl TurnMetrics {
+    /// Metrics that are all zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let metrics = Self::default();
+        metrics.publish(&Counters::default(), &Counters::default(), 0);
+        metrics
+    }
+
+    /// Adds them to a registry whose prefix is `madang`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("turn_allocations", "Live allocations", self.allocations.clone());
+        registry.register("turn_allocations_made", "Allocations ever made", self.allocations_made.clone());
+        registry.register("turn_relayed_bytes", "Application data relayed", self.bytes.clone());
+        registry.register("turn_relayed_packets", "Packets relayed", self.packets.clone());
+        registry.register("turn_bindings", "Binding requests answered", self.bindings.clone());
+        registry.register("turn_refused", "Requests refused", self.refused.clone());
+        registry.register("turn_dropped_packets", "Packets dropped", self.dropped.clone());
+    }
+
+    /// Takes over what has changed since `before`, and `unsent` more packets that sockets refused.
+    pub(super) fn publish(&self, before: &Counters, now: &Counters, unsent: u64) {
+        for transport in Transport::ALL {
+            let live = i64::try_from(now.allocations[transport.index()]).unwrap_or(i64::MAX);
+            self.allocations.get_or_create(&ByTransport { transport: transport.name() }).set(live);
+        }
+        self.allocations_made.inc_by(now.allocations_total - before.allocations_total);
+        self.bindings.inc_by(now.bindings - before.bindings);
+        for (direction, before, now) in
+            [(TO_PEER, before.to_peers, now.to_peers), (TO_CLIENT, before.to_clients, now.to_clients)]
+        {
+            self.bytes.get_or_create(&direction).inc_by(now.bytes - before.bytes);
+            self.packets.get_or_create(&direction).inc_by(now.packets - before.packets);
+        }
+        for (reason, grown) in [
+            ("unauthenticated", now.unauthenticated - before.unauthenticated),
+            ("quota", now.over_quota - before.over_quota),
+            ("forbidden_peer", now.forbidden_peers - before.forbidden_peers),
+            ("no_relay", now.relay_failures - before.relay_failures),
+        ] {
+            self.refused.get_or_create(&ByReason { reason }).inc_by(grown);
+        }
+        for (reason, grown) in [
+            ("unpermitted", now.unpermitted - before.unpermitted),
+            ("rate_limited", now.rate_limited - before.rate_limited),
+            ("malformed", now.malformed - before.malformed),
+            ("unsent", unsent),
+        ] {
+            self.dropped.get_or_create(&ByReason { reason }).inc_by(grown);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use madang_turn::Traffic;
+
+    use super::*;
+
+    #[test]
+    fn counters_appear_under_their_names() {
+        let metrics = TurnMetrics::new();
+        let mut registry = Registry::with_prefix("madang");
+        metrics.register(&mut registry);
+        let now =
+            Counters { allocations: [1, 2, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
+        metrics.publish(&Counters::default(), &now, 7);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes all");
+        for line in [
+            "madang_turn_allocations{transport=\"tcp\"} 2",
+            "madang_turn_relayed_bytes_total{direction=\"client_to_peer\"} 300",
+            "madang_turn_relayed_packets_total{direction=\"peer_to_client\"} 0",
+            "madang_turn_dropped_packets_total{reason=\"unsent\"} 7",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

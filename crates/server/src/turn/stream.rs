@@ -1,0 +1,197 @@
+//! TCP and TLS connections: tokio tasks that exchange whole messages with the shard.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use madang_wire::{FiveTuple, Pii, StreamFramer, Transport};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::shard::{Command, ShardSender};
+use crate::listen::{Permit, Permits};
+
+/// A connection has this long for its TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A connection without an allocation is closed after this silence.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A connection with an allocation has to refresh it within the longest lifetime there is.
+const IDLE_ALLOCATED: Duration = Duration::from_secs(3600 + 60);
+
+/// The longest message of a client: a datagram's worth of data and its header.
+const LONGEST: usize = 65_536;
+
+/// Packets that wait for one client before data is dropped.
+const QUEUE: usize = 512;
+
+/// A write that takes longer than this is to a client that has gone.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// TCP connections in all, over TCP and TLS.
+const CONNECTIONS: u32 = 50_000;
+
+/// What the connections share.
+#[derive(Clone)]
+pub(super) struct Streams {
+    shard: ShardSender,
+    permits: Permits,
+    connections: Arc<AtomicU64>,
+}
+
+impl Streams {
+    pub(super) fn new(shard: ShardSender, per_address: usize) -> Self {
+        let per_address = u32::try_from(per_address).unwrap_or(u32::MAX);
+        Self { shard, permits: Permits::new(CONNECTIONS, per_address), connections: Arc::default() }
+    }
+
+    /// Accepts on all listeners, in tasks of their own.
+    pub(super) fn accept(
+        &self,
+        tcp: Vec<std::net::TcpListener>,
+        tls: Vec<std::net::TcpListener>,
+        config: Option<Arc<rustls::ServerConfig>>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let acceptor = config.map(TlsAcceptor::from);
+        let plain = tcp.into_iter().map(|listener| (listener, None));
+        let encrypted = tls.into_iter().map(|listener| (listener, acceptor.clone()));
+        plain
+            .chain(encrypted)
+            .map(|(listener, tls)| Ok(tokio::spawn(self.clone().listen(TcpListener::from_std(listener)?, tls))))
+            .collect()
+    }
+
+    async fn listen(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, client)) => {
+                    let Some(permit) = self.permits.acquire(client.ip()) else { continue };
+                    tokio::spawn(self.clone().serve(stream, client, tls.clone(), permit));
+                }
+                Err(why) => {
+                    // Most likely out of file descriptors; some will be free in a moment.
+                    tracing::warn!(%why, "a TURN connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self, stream: TcpStream, client: SocketAddr, tls: Option<TlsAcceptor>, permit: Permit) {
+        let _ = stream.set_nodelay(true);
+        let Ok(server) = stream.local_addr() else { return };
+        let tuple = |transport| FiveTuple { client, server, transport };
+        match tls {
+            None => self.exchange(stream, tuple(Transport::Tcp)).await,
+            Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.exchange(stream, tuple(Transport::Tls)).await,
+                Ok(Err(why)) => tracing::debug!(%why, client = %Pii(client), "a TLS handshake for TURN failed"),
+                Err(_) => tracing::debug!(client = %Pii(client), "a TLS handshake for TURN took too long"),
+            },
+        }
+        drop(permit);
+    }
+
+    /// Speaks TURN on a stream until either side has had enough.
+    pub(crate) async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        let (to, from_shard) = mpsc::channel(QUEUE);
+        if !self.shard.send(Command::Opened { client, connection, to }).await {
+            return;
+        }
+        let ended = self.carry(stream, client, from_shard).await;
+        tracing::debug!(?client, ?ended, "a TURN connection has ended");
+        self.shard.send(Command::Closed { client, connection }).await;
+    }
+
+    async fn carry(
+        &self,
+        stream: impl AsyncRead + AsyncWrite,
+        client: FiveTuple,
+        mut from_shard: mpsc::Receiver<Bytes>,
+    ) -> Ended {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let (allocated, mut is_allocated) = tokio::sync::watch::channel(false);
+        let write = async {
+            while let Some(packet) = from_shard.recv().await {
+                allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet));
+                match timeout(STALLED, writer.write_all(&packet)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ended::Broken,
+                    Err(_) => return Ended::Stalled,
+                }
+                if from_shard.is_empty() && writer.flush().await.is_err() {
+                    return Ended::Broken;
+                }
+            }
+            Ended::ByShard
+        };
+        let read = async {
+            let mut framer = StreamFramer::new(LONGEST);
+            let mut bytes = vec![0; 16 * 1024];
+            loop {
+                let idle = if *is_allocated.borrow_and_update() { IDLE_ALLOCATED } else { IDLE };
+                let received = tokio::select! {
+                    received = reader.read(&mut bytes) => received,
+                    () = sleep_until(Instant::now() + idle) => return Ended::Idle,
+                    _ = is_allocated.changed() => continue,
+                };
+                match received {
+                    Ok(0) => return Ended::ByClient,
+                    Ok(length) => framer.push(&bytes[..length]),
+                    Err(_) => return Ended::Broken,
+                }
+                loop {
+                    match framer.next_frame() {
+                        Ok(Some(frame)) => {
+                            let data = Bytes::copy_from_slice(frame);
+                            if !self.shard.send(Command::Frame { client, data }).await {
+                                return Ended::ByShard;
+                            }
+                        }
+                        Ok(None) => break,
+                        Err(_) => return Ended::NotStun,
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            ended = write => ended,
+            ended = read => ended,
+        }
+    }
+}
+
+/// Why a connection is over.
+#[derive(Clone, Copy, Debug)]
+enum Ended {
+    ByClient,
+    ByShard,
+    Broken,
+    Idle,
+    NotStun,
+    Stalled,
+}
+
+/// Sees in the answers that pass whether the client holds an allocation; says whether that changed.
+fn follow_allocation(allocated: &mut bool, packet: &[u8]) -> bool {
+    /// Allocate, class success response: RFC 8656 §17 and RFC 8489 §5.
+    const ALLOCATE_SUCCESS: [u8; 2] = [0x01, 0x03];
+    let begins = !*allocated && packet.starts_with(&ALLOCATE_SUCCESS);
+    *allocated |= begins;
+    begins
+}
