@@ -165,7 +165,7 @@ export function headData(curve, length, breadth) {
  */
 export function arrowWidth(bps, scale = 1) {
   const figure = bps && bps > 0 ? bps : 0;
-  return Math.min(7, 1.3 + 1.9 * Math.log10(1 + figure / 40_000)) * scale;
+  return Math.min(7.5, 1.5 + 2.2 * Math.log10(1 + figure / 40_000)) * scale;
 }
 
 /** @param {number} value */

@@ -38,6 +38,7 @@ export class Inspector {
   #history = new History();
   #heads = SECTIONS.map((name) => h('h3', { id: `inspector-${name}-${count}`, tabindex: -1 }));
   #jumps = SECTIONS.map((_, i) => h('button', { type: 'button', onclick: () => this.#jump(i) }));
+  #body = h('div', { class: 'inspector-body' });
   #dialog;
   /** The last of the link, for when it closes while it is looked at. @type {LinkLike|null} */
   #link = null;
@@ -52,6 +53,11 @@ export class Inspector {
   constructor(options) {
     this.#options = options;
     const bodies = [this.#summary.element, this.#sdp.element, this.#pairs.element, this.#history.element];
+    this.#body.append(
+      this.#gone,
+      ...SECTIONS.map((name, i) => h('section', { class: `inspector-section is-${name}` }, this.#heads[i], bodies[i])),
+      this.#makeFoot(),
+    );
     this.#dialog = h(
       'dialog',
       { class: 'inspector', 'data-testid': 'inspector', 'aria-labelledby': this.#title.id },
@@ -61,30 +67,17 @@ export class Inspector {
         h('div', { class: 'inspector-bar' }, this.#title, this.#close),
         h('nav', { class: 'inspector-jumps' }, ...this.#jumps),
       ),
-      h(
-        'div',
-        { class: 'inspector-body' },
-        this.#gone,
-        ...SECTIONS.map((name, i) =>
-          h('section', { class: `inspector-section is-${name}` }, this.#heads[i], bodies[i]),
-        ),
-        h(
-          'footer',
-          { class: 'inspector-foot' },
-          h(
-            'div',
-            { class: 'inspector-share' },
-            this.#copy,
-            h('label', {}, this.#withAddresses, this.#withAddressesLabel),
-          ),
-          this.#copyNote,
-          this.#copyText,
-        ),
-      ),
+      this.#body,
     );
     this.#listen();
     this.#link = options.room.links.get(options.linkId) ?? null;
     this.#label();
+  }
+
+  #makeFoot() {
+    const choice = h('label', {}, this.#withAddresses, this.#withAddressesLabel);
+    const share = h('div', { class: 'inspector-share' }, this.#copy, choice);
+    return h('footer', { class: 'inspector-foot' }, share, this.#copyNote, this.#copyText);
   }
 
   #listen() {
@@ -188,8 +181,9 @@ export class Inspector {
   /** @param {number} place */
   #jump(place) {
     const head = this.#heads[place];
-    head?.scrollIntoView({ block: 'start' });
-    head?.focus({ preventScroll: true });
+    if (!head) return;
+    this.#body.scrollTop += head.getBoundingClientRect().top - this.#body.getBoundingClientRect().top - 16;
+    head.focus({ preventScroll: true });
   }
 
   async #copyReport() {

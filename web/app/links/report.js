@@ -24,7 +24,7 @@ export function reportText({ view, link, pairs, trackNames, strings, withAddress
   const descriptions = descriptionsOf(link);
   const title = words.title(view.peer === null ? strings.hearth : view.name);
   const agreed = agreedRows(descriptions, trackNames, strings).map(
-    (row) => `mid ${row.mid}: ${row.kind}, ${row.direction}, ${row.codecs}, ${row.tracks}`,
+    (row) => `mid ${row.mid}: ${row.kind}, ${row.direction}, ${row.codecs}, ${row.tracks.replaceAll('\n', ', ')}`,
   );
   const start = link.history[0]?.at ?? 0;
   const parts = [
@@ -45,7 +45,7 @@ export function reportText({ view, link, pairs, trackNames, strings, withAddress
     section(words.offer, sdpLines(descriptions.offer, withAddresses)),
     section(words.answer, sdpLines(descriptions.answer, withAddresses)),
   ];
-  return `${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return `${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`.replaceAll('\u00a0', ' ');
 }
 
 /** @param {string} title @param {string[]} lines */

@@ -119,7 +119,7 @@ export const english = {
     },
     offererYou: 'you',
     offerNumber: (/** @type {number} */ n) => `offer ${n}`,
-    lossBoth: (/** @type {{up: string, down: string}} */ p) => `↑ ${p.up} · ↓ ${p.down}`,
+    lossBoth: (/** @type {{up: string, down: string}} */ p) => `↑\u00a0${p.up} · ↓\u00a0${p.down}`,
     agreedTitle: 'What was agreed',
     agreed: { mid: 'mid', kind: 'Kind', direction: 'Direction', codecs: 'Codecs, best first', tracks: 'Tracks' },
     kinds: { audio: 'sound', video: 'picture', application: 'data channels' },
@@ -132,8 +132,7 @@ export const english = {
     refused: 'refused',
     trackYours: 'yours',
     sources: { camera: 'camera', microphone: 'microphone', screen: 'screen' },
-    sdpIntro:
-      'What the two browsers told each other. Lines that matter are explained; the rest is folded. Same height means same section.',
+    sdpIntro: 'What the two browsers told each other. Lines that matter are explained; the rest is folded.',
     offer: 'Offer',
     answer: 'Answer',
     by: (/** @type {string} */ name) => `from ${name}`,

@@ -99,7 +99,7 @@ export const korean = {
     },
     offererYou: '나',
     offerNumber: (n) => `${n}번째 제안`,
-    lossBoth: ({ up, down }) => `↑ ${up} · ↓ ${down}`,
+    lossBoth: ({ up, down }) => `↑\u00a0${up} · ↓\u00a0${down}`,
     agreedTitle: '서로 합의한 것',
     agreed: { mid: 'mid', kind: '종류', direction: '방향', codecs: '코덱(좋은 순서)', tracks: '트랙' },
     kinds: { audio: '소리', video: '영상', application: '데이터 채널' },
@@ -107,8 +107,7 @@ export const korean = {
     refused: '거절됨',
     trackYours: '내 것',
     sources: { camera: '카메라', microphone: '마이크', screen: '화면 공유' },
-    sdpIntro:
-      '두 브라우저가 주고받은 말이에요. 중요한 줄에는 설명을 달고 나머지는 접어 두었어요. 나란히 있으면 같은 구역이에요.',
+    sdpIntro: '두 브라우저가 주고받은 말이에요. 중요한 줄에는 설명을 달고 나머지는 접어 두었어요.',
     offer: '제안',
     answer: '응답',
     by: (name) => `${name} 쪽에서`,

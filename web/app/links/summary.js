@@ -32,7 +32,7 @@ export function facts(view, link, descriptions, strings) {
   const list = [
     [words.facts.state, view.state === 'connected' ? `${state} · ${strings.qualities[view.shade]}` : state],
     [words.facts.path, pathWords(view, strings)],
-    [words.facts.rates, `↑ ${bitrate(view.upBps)} · ↓ ${bitrate(view.downBps)}`],
+    [words.facts.rates, `↑\u00a0${bitrate(view.upBps)} · ↓\u00a0${bitrate(view.downBps)}`],
     [words.facts.rtt, milliseconds(view.rttMs)],
     [words.facts.loss, words.lossBoth({ up: percent(view.lossUp), down: percent(view.lossDown) })],
     [words.facts.estimate, bitrate(view.availableUpBps)],
@@ -64,7 +64,7 @@ export function agreedRows(descriptions, trackNames, strings) {
         : each.kind,
       direction: each.isRefused ? words.refused : isMedia ? direction : words.directions.sendrecv,
       codecs: isMedia ? each.codecs.join(', ') : 'SCTP',
-      tracks: trackNames(each.mid).join(', ') || strings.none,
+      tracks: trackNames(each.mid).join('\n') || strings.none,
     };
   });
 }
@@ -72,8 +72,8 @@ export function agreedRows(descriptions, trackNames, strings) {
 export class Summary {
   #facts = h('dl', { class: 'facts' });
   #title = h('h4');
-  #heads = ['mid', 'kind', 'direction', 'codecs', 'tracks'].map(() => h('th', { scope: 'col' }));
-  #body = h('tbody');
+  #heads = ['mid', 'kind', 'direction', 'codecs', 'tracks'].map(() => h('th', { scope: 'col', role: 'columnheader' }));
+  #body = h('tbody', { role: 'rowgroup' });
   #shown = '';
   element = h(
     'div',
@@ -106,7 +106,11 @@ export class Summary {
     this.#shown = shown;
     this.#body.replaceChildren(
       ...rows.map((row) =>
-        h('tr', {}, ...Object.entries(row).map(([name, value]) => h('td', { 'data-column': name }, value))),
+        h(
+          'tr',
+          { role: 'row' },
+          ...Object.entries(row).map(([name, value]) => h('td', { role: 'cell', 'data-column': name }, value)),
+        ),
       ),
     );
   }

@@ -257,7 +257,7 @@ function drawArrows(group, arrows) {
     const cut = trim(arrow.curve, 0, length * 0.8);
     element.classList.toggle('is-flowing', arrow.isFlowing);
     set(shaft, { d: curveData(cut), 'stroke-width': Math.round(arrow.width * 10) / 10 });
-    set(flow, { d: curveData(cut), 'stroke-width': Math.round(Math.max(1, arrow.width * 0.42) * 10) / 10 });
+    set(flow, { d: curveData(cut), 'stroke-width': Math.round(Math.max(1, arrow.width * 0.5) * 10) / 10 });
     set(head, { d: headData(arrow.curve, length, 5 + arrow.width * 1.5) });
   });
 }

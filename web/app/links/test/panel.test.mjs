@@ -165,12 +165,14 @@ test('width grows with the bit rate, and never without bound', () => {
     widths,
     [...widths].sort((a, b) => a - b),
   );
-  assert.ok(widths[0] > 1 && widths[4] <= 7);
+  assert.ok(widths[0] > 1 && widths[4] <= 7.5);
   assert.equal(arrowWidth(null), widths[0]);
 });
 
-test('figures read as people write them', () => {
-  assert.deepEqual([0, 400, 106_400, 999_600, 2_449_000, 12_300_000, null].map(bitrate), [
+test('figures read as people write them, number and unit never apart', () => {
+  const spaced = (format) => (value) => format(value).replaceAll('\u00a0', ' ');
+  assert.equal(bitrate(1000), '1\u00a0kbit/s');
+  assert.deepEqual([0, 400, 106_400, 999_600, 2_449_000, 12_300_000, null].map(spaced(bitrate)), [
     '0 kbit/s',
     '<1 kbit/s',
     '106 kbit/s',
@@ -179,10 +181,10 @@ test('figures read as people write them', () => {
     '12 Mbit/s',
     '–',
   ]);
-  assert.deepEqual([0, 0.4, 23.4, undefined].map(milliseconds), ['0 ms', '<1 ms', '23 ms', '–']);
-  assert.deepEqual([0, 0.0004, 0.021, 0.12, NaN].map(percent), ['0.0 %', '<0.1 %', '2.1 %', '12 %', '–']);
-  assert.deepEqual([12, 53_000, 4_200_000, 52_000_000].map(byteCount), ['12 B', '53 kB', '4.2 MB', '52 MB']);
-  assert.equal(pictureSize({ width: 640, height: 360, fps: 29.97 }), '640×360, 30 fps');
+  assert.deepEqual([0, 0.4, 23.4, undefined].map(spaced(milliseconds)), ['0 ms', '<1 ms', '23 ms', '–']);
+  assert.deepEqual([0, 0.0004, 0.021, 0.12, NaN].map(spaced(percent)), ['0.0 %', '<0.1 %', '2.1 %', '12 %', '–']);
+  assert.deepEqual([12, 53_000, 4_200_000, 52_000_000].map(spaced(byteCount)), ['12 B', '53 kB', '4.2 MB', '52 MB']);
+  assert.equal(spaced(pictureSize)({ width: 640, height: 360, fps: 29.97 }), '640×360, 30 fps');
   assert.equal(pictureSize(null), '');
 });
 
