@@ -3,6 +3,7 @@
 
 // Each test binary uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
+#![allow(clippy::panic, reason = "a test fails by it")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
