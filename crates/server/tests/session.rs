@@ -4,8 +4,10 @@
 
 mod support;
 
-use serde_json::json;
-use support::{Client, start};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{Client, PATIENCE, get, hello, start};
 
 #[tokio::test]
 async fn two_people_meet_and_chat() {
@@ -23,4 +25,156 @@ async fn two_people_meet_and_chat() {
     assert_eq!(bo.hear("ok").await["re"], 2);
     bo.say(json!({ "t": "ping", "id": 3 })).await;
     assert_eq!(bo.hear("pong").await["re"], 3);
+}
+
+/// What a client sends to take up the session of `welcome`.
+fn resume(welcome: &Value, secret: &Value, last_s: Option<u64>) -> Value {
+    let mut message = hello(welcome["room"]["name"].as_str().unwrap(), "Bo");
+    message["resume"] = json!({ "session": welcome["session"], "secret": secret });
+    if let Some(last_s) = last_s {
+        message["resume"]["last_s"] = last_s.into();
+    }
+    message
+}
+
+#[tokio::test]
+async fn a_lost_session_is_resumed_with_what_it_missed_and_a_new_secret() {
+    let server = start("").await;
+    let (mut ada, _) = Client::join(&server, "yard", "Ada").await;
+    let (bo, welcome) = Client::join(&server, "yard", "Bo").await;
+    drop(bo);
+    while ada.hear("participant").await["participant"]["presence"] != "away" {}
+    for text in ["one", "two", "three"] {
+        ada.say(json!({ "t": "chat", "text": text })).await;
+    }
+    let mut bo = Client::connect(&server).await;
+    bo.say(resume(&welcome, &welcome["secret"], welcome["last_s"].as_u64())).await;
+    let resumed = bo.hear("resumed").await;
+    assert_eq!(resumed["replay"], true);
+    assert_ne!(resumed["secret"], welcome["secret"]);
+    for text in ["one", "two", "three"] {
+        assert_eq!(bo.hear("chat").await["text"], text);
+    }
+    while ada.hear("participant").await["participant"]["presence"] != "present" {}
+
+    // The old secret is spent; using it again opens nothing and disturbs nobody.
+    let mut thief = Client::connect(&server).await;
+    thief.say(resume(&welcome, &welcome["secret"], Some(0))).await;
+    let refused = thief.hear("error").await;
+    assert_eq!((refused["code"].as_str(), refused["fatal"].as_bool()), (Some("unauthorized"), Some(true)));
+    bo.say(json!({ "t": "ping", "id": 4 })).await;
+    assert_eq!(bo.hear("pong").await["re"], 4);
+
+    drop(bo);
+    let mut bo = Client::connect(&server).await;
+    bo.say(resume(&welcome, &resumed["secret"], resumed["last_s"].as_u64().or(welcome["last_s"].as_u64()))).await;
+    bo.hear("resumed").await;
+}
+
+#[tokio::test]
+async fn a_reloaded_page_keeps_its_identity_and_leaves_no_ghost() {
+    let server = start("").await;
+    let (mut ada, _) = Client::join(&server, "yard", "Ada").await;
+    let (bo, before) = Client::join(&server, "yard", "Bo").await;
+    drop(bo);
+    while ada.hear("participant").await["participant"]["presence"] != "away" {}
+    let mut bo = Client::connect(&server).await;
+    bo.say(resume(&before, &before["secret"], None)).await;
+    let after = bo.hear("welcome").await;
+    assert_eq!(after["self"]["id"], before["self"]["id"]);
+    assert_eq!(after["participants"].as_array().unwrap().len(), 1);
+    let (_, _, body) = get(&server, "/v1/rooms/yard", "").await;
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({ "participants": ["Ada", "Bo"] }));
+}
+
+#[tokio::test]
+async fn somebody_kicked_cannot_resume() {
+    let server = start("").await;
+    let (mut ada, _) = Client::join(&server, "yard", "Ada").await;
+    let (mut bo, welcome) = Client::join(&server, "yard", "Bo").await;
+    ada.say(json!({ "t": "mod", "id": 2, "action": "kick", "participant": welcome["self"]["id"] })).await;
+    assert_eq!(ada.hear("ok").await["re"], 2);
+    let bye = bo.hear("bye").await;
+    assert_eq!((bye["code"].as_str(), bye["action"].as_str()), (Some("kicked"), Some("stop")));
+    assert_eq!(bo.close_code().await, Some(1000));
+    let mut bo = Client::connect(&server).await;
+    bo.say(resume(&welcome, &welcome["secret"], welcome["last_s"].as_u64())).await;
+    let answer = bo.next().await.unwrap();
+    assert!(answer["t"] == "error" && answer["fatal"] == true, "{answer}");
+}
+
+#[tokio::test]
+async fn a_session_whose_grace_passed_is_gone() {
+    let server = start("room.resume_grace = \"100ms\"").await;
+    let (mut ada, _) = Client::join(&server, "yard", "Ada").await;
+    let (bo, welcome) = Client::join(&server, "yard", "Bo").await;
+    drop(bo);
+    let left = loop {
+        let event = ada.hear("participant").await;
+        if event["change"] == "removed" {
+            break event;
+        }
+    };
+    assert_eq!(left["reason"], "lost");
+    let mut bo = Client::connect(&server).await;
+    bo.say(resume(&welcome, &welcome["secret"], welcome["last_s"].as_u64())).await;
+    assert_ne!(bo.hear("welcome").await["session"], welcome["session"]);
+}
+
+#[tokio::test]
+async fn a_room_is_gone_when_everybody_left_and_the_metrics_agree_all_along() {
+    let server = start("").await;
+    let figures = async || {
+        let (_, _, text) = get(&server, "/metrics", "").await;
+        let figure = |name: &str| {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {text}"));
+            line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
+        };
+        [
+            figure("madang_room_rooms{topology=\"mesh\"}"),
+            figure("madang_room_participants{topology=\"mesh\"}"),
+            figure("madang_room_links{topology=\"mesh\"}"),
+            figure("madang_signaling_connections"),
+        ]
+    };
+    assert_eq!(figures().await, [0, 0, 0, 0]);
+    let mut all = Vec::new();
+    for (count, name) in ["Ada", "Bo", "Cy", "Di"].into_iter().enumerate() {
+        all.push(Client::join(&server, "yard", name).await.0);
+        let n = count as u64 + 1;
+        assert_eq!(figures().await, [1, n, n * (n - 1) / 2, n]);
+    }
+    let other = Client::join(&server, "cellar", "Eve").await.0;
+    assert_eq!(figures().await, [2, 5, 6, 5]);
+    for mut client in all.into_iter().chain([other]) {
+        client.say(json!({ "t": "leave" })).await;
+        assert_eq!(client.close_code().await, Some(1000));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while figures().await != [0, 0, 0, 0] {
+        assert!(Instant::now() < deadline, "{:?}", figures().await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn many_people_come_and_go_at_once_and_nothing_is_left_behind() {
+    let server = std::sync::Arc::new(start("").await);
+    let mut tasks = Vec::new();
+    for person in 0..60 {
+        let server = server.clone();
+        tasks.push(tokio::spawn(async move {
+            for round in 0..5 {
+                let room = format!("room{}", (person + round) % 4);
+                let (mut client, _) = Client::join(&server, &room, "Somebody").await;
+                client.say(json!({ "t": "leave" })).await;
+                client.close_code().await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let (_, _, text) = get(&server, "/metrics", "").await;
+    assert!(text.contains("madang_room_rooms{topology=\"mesh\"} 0"), "{text}");
 }

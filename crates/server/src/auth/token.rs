@@ -65,7 +65,6 @@ impl Claims {
             name: self.name.clone(),
             role: Some(self.role),
             max_send_bps: self.max_send_bps,
-            ..Grant::default()
         }
     }
 }

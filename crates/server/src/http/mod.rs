@@ -14,6 +14,12 @@ use madang_protocol::WEBSOCKET_PATH;
 
 use crate::{server::App, signaling::upgrade::upgrade};
 
+/// 1 to 64 ASCII letters, digits, `-` and `_`.
+pub(crate) fn is_room_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// Every route of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let pages = Router::new()

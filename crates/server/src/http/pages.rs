@@ -7,6 +7,8 @@ use axum::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use super::is_room_name;
+
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../web/app"]
 #[allow_missing = true]
@@ -59,12 +61,6 @@ pub(super) async fn not_found() -> Response {
     let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Not found</title>\
                 <h1>Not found</h1><p>There is nothing at this address. <a href=\"/\">To the start</a></p></html>";
     (StatusCode::NOT_FOUND, Html(page)).into_response()
-}
-
-/// 1 to 64 ASCII letters, digits, `-` and `_`.
-pub(super) fn is_room_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 fn file<Folder: RustEmbed>(path: &str, headers: &HeaderMap) -> Response {

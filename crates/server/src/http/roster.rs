@@ -12,7 +12,7 @@ use madang_protocol::RoomName;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::pages::is_room_name;
+use super::is_room_name;
 use crate::server::App;
 
 #[derive(Deserialize)]

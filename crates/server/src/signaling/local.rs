@@ -25,9 +25,11 @@ use crate::metrics::RoomCounts;
 
 const SHARDS: usize = 64;
 
+type Shard = Mutex<HashMap<RoomName, Arc<LocalRoom>>>;
+
 /// The rooms of this process.
 pub(crate) struct LocalRooms {
-    shards: Box<[Mutex<HashMap<RoomName, Arc<LocalRoom>>>]>,
+    shards: Box<[Shard]>,
     hasher: RandomState,
     settings: Arc<Settings>,
     policy: TopologyPolicy,
@@ -76,7 +78,7 @@ impl LocalRooms {
         rooms
     }
 
-    fn shard(&self, name: &RoomName) -> &Mutex<HashMap<RoomName, Arc<LocalRoom>>> {
+    fn shard(&self, name: &RoomName) -> &Shard {
         let hash = self.hasher.hash_one(name);
         &self.shards[(hash % SHARDS as u64) as usize]
     }

@@ -19,7 +19,7 @@ use super::{
     rate::{Bucket, Verdict},
     rooms::{Join, Seat},
 };
-use crate::{auth::Checked, server::App};
+use crate::{auth::Checked, http::is_room_name, server::App};
 
 /// How long the last words may take to be written, and how long the other end has to answer
 /// a close. Dropping the socket at once would reset it, and the words with it.
@@ -27,6 +27,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How long one write may take before the client counts as too slow.
 const WRITE: Duration = Duration::from_secs(20);
+
+/// When a client that was refused for now may try again.
+const RETRY_AFTER_MS: u32 = 1000;
 
 /// WebSocket close codes, RFC 6455 §7.4.1.
 mod close {
@@ -41,23 +44,25 @@ mod close {
 enum Ending {
     /// The other end is gone; nobody is there to be told anything.
     Gone,
+    /// The other end closed.
+    Left,
     /// The room has said all there is to say.
     Closed,
     /// The client broke a rule.
-    Fault { code: ErrorCode, message: &'static str, re: Option<RequestId> },
+    Fault { code: ErrorCode, message: &'static str, re: Option<RequestId>, close: u16 },
     /// It reads too slowly.
     Slow,
 }
 
 impl Ending {
     fn fault(code: ErrorCode, message: &'static str) -> Self {
-        Self::Fault { code, message, re: None }
+        Self::Fault { code, message, re: None, close: close::POLICY }
     }
 }
 
 /// What came next.
 enum Event {
-    Frame(ClientFrame),
+    Frame(Box<ClientFrame>),
     /// Answered or ignored already.
     Nothing,
     Write,
@@ -120,12 +125,18 @@ impl Session {
                 Event::Nothing => {}
             }
         };
-        let refuse = |code, message| Ending::Fault { code, message, re: frame.id };
-        let ClientMessage::Hello(hello) = frame.message else {
+        let ClientFrame { id, message } = *frame;
+        let refuse = |code, message| Ending::Fault { code, message, re: id, close: close::POLICY };
+        let ClientMessage::Hello(hello) = message else {
             return Err(refuse(ErrorCode::BadRequest, "The first message has to be `hello`."));
         };
+        if !is_room_name(hello.room.as_str()) {
+            let message = "A room's name has 1 to 64 ASCII letters, digits, `-` and `_`.";
+            return Err(refuse(ErrorCode::BadRequest, message));
+        }
         if self.app.drain.is_draining() {
-            return Err(refuse(ErrorCode::ServerDraining, "This server is shutting down. Connect again in a moment."));
+            let message = "This server is shutting down. Connect again in a moment.";
+            return Err(Ending::Fault { code: ErrorCode::ServerDraining, message, re: id, close: close::AWAY });
         }
         let admission = self
             .app
@@ -138,7 +149,7 @@ impl Session {
         });
         let resumed = hello.resume.is_some();
         let ice_servers = self.ice_servers();
-        let join = Join { request: frame.id, hello: Box::new(hello), grant: admission.grant, ice_servers };
+        let join = Join { request: id, hello: Box::new(hello), grant: admission.grant, ice_servers };
         let seat = self.app.rooms.join(join, self.outbox.clone());
         if resumed {
             // A replay brings no welcome, and the old credentials may have expired meanwhile.
@@ -167,13 +178,13 @@ impl Session {
         }
     }
 
-    fn hear(&mut self, frame: ClientFrame, seat: &dyn Seat) -> Result<(), Ending> {
+    fn hear(&mut self, frame: Box<ClientFrame>, seat: &dyn Seat) -> Result<(), Ending> {
         match frame.message {
             ClientMessage::Hello(_) => {
                 self.refuse(frame.id, ErrorCode::BadRequest, "`hello` comes once, as the first message.", None);
             }
             ClientMessage::Ping(_) => self.say(frame.id, &ServerMessage::Pong(Pong {})),
-            _ => seat.message(frame),
+            _ => seat.message(*frame),
         }
         Ok(())
     }
@@ -209,7 +220,8 @@ impl Session {
             () = sleep_until(until.into()) => return Ok(Event::Tick),
         };
         let text = match message {
-            None | Some(Ok(Message::Close(_))) => return Err(Ending::Gone),
+            None => return Err(Ending::Gone),
+            Some(Ok(Message::Close(_))) => return Err(Ending::Left),
             Some(Err(why)) => return Err(of_error(why)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                 self.heard = Instant::now();
@@ -219,7 +231,8 @@ impl Session {
                 };
             }
             Some(Ok(Message::Binary(_))) => {
-                return Err(Ending::fault(ErrorCode::BadRequest, "Messages are JSON in text frames, not binary."));
+                let message = "Messages are JSON in text frames, not binary.";
+                return Err(Ending::Fault { code: ErrorCode::BadRequest, message, re: None, close: close::UNSUPPORTED });
             }
             Some(Ok(Message::Text(text))) => text,
         };
@@ -247,7 +260,7 @@ impl Session {
             }
         }
         match serde_json::from_str(text) {
-            Ok(frame) => Ok(Event::Frame(frame)),
+            Ok(frame) => Ok(Event::Frame(Box::new(frame))),
             Err(why) => {
                 let message = format!("Not a message of this protocol: {why}.");
                 self.say(id(), &failure(ErrorCode::BadRequest, message, None, false));
@@ -297,6 +310,11 @@ impl Session {
     async fn part(&mut self, ending: Ending) {
         let (text, code) = match ending {
             Ending::Gone => return,
+            Ending::Left => {
+                // The answer to its close waits to be written.
+                let _ = timeout(FAREWELL, self.socket.flush()).await;
+                return;
+            }
             Ending::Closed if self.app.drain.is_draining() => (None, close::AWAY),
             Ending::Closed => (None, close::NORMAL),
             Ending::Slow => {
@@ -308,15 +326,9 @@ impl Session {
                 };
                 (Some(outbox::text(None, &ServerMessage::Bye(bye))), close::POLICY)
             }
-            Ending::Fault { code, message, re } => {
-                let retry = matches!(code, ErrorCode::ServerDraining | ErrorCode::RateLimited).then_some(1000);
+            Ending::Fault { code, message, re, close } => {
+                let retry = matches!(code, ErrorCode::ServerDraining | ErrorCode::RateLimited).then_some(RETRY_AFTER_MS);
                 let failure = failure(code, message.to_owned(), retry, true);
-                let close = match code {
-                    ErrorCode::TooLarge => close::TOO_BIG,
-                    ErrorCode::ServerDraining => close::AWAY,
-                    ErrorCode::BadRequest if message.contains("binary") => close::UNSUPPORTED,
-                    _ => close::POLICY,
-                };
                 (Some(outbox::text(re, &failure)), close)
             }
         };
@@ -353,7 +365,8 @@ fn failure(code: ErrorCode, message: String, retry_after_ms: Option<u32>, fatal:
 }
 
 fn too_large() -> Ending {
-    Ending::fault(ErrorCode::TooLarge, "The message is larger than 64 KiB.")
+    let message = "The message is larger than 64 KiB.";
+    Ending::Fault { code: ErrorCode::TooLarge, message, re: None, close: close::TOO_BIG }
 }
 
 fn too_fast() -> Ending {
