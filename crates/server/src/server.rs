@@ -140,20 +140,24 @@ impl Server {
         wait_for(app.config.signaling.drain.0, nobody).await;
         app.rooms.drain(RETRY_AFTER_MS);
         wait_for(FAREWELL, nobody).await;
-        self.stop();
+        self.stop().await;
     }
 
-    /// Ends at once.
-    pub fn stop(&self) {
-        for task in &self.tasks {
+    /// Ends at once; every listener is closed when this returns.
+    pub async fn stop(mut self) {
+        for task in std::mem::take(&mut self.tasks) {
             task.abort();
+            // The only result is that it was aborted.
+            let _ = task.await;
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use rustls::{
 use crate::config::{Config, TlsMode};
 
 /// How often the files are looked at for a change.
-const RELOAD_EVERY: Duration = Duration::from_secs(5);
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
 
 /// TLS could not be set up. The process ends.
 #[derive(Debug, thiserror::Error)]

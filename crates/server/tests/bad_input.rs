@@ -138,7 +138,11 @@ async fn binary_frames_are_refused() {
 async fn text_that_is_not_utf8_and_frames_that_are_none_end_the_connection_only() {
     let server = start("").await;
     let (mut other, _) = Client::join(&server, "yard", "Ada").await;
-    for raw in [&[0x81u8, 0x82, 0, 0, 0, 0, 0xff, 0xfe][..], &[0xff, 0xff, 0xff, 0xff], &[0x81, 0x05, b'h', b'e', b'l', b'l', b'o']] {
+    for raw in [
+        &[0x81u8, 0x82, 0, 0, 0, 0, 0xff, 0xfe][..],
+        &[0xff, 0xff, 0xff, 0xff],
+        &[0x81, 0x05, b'h', b'e', b'l', b'l', b'o'],
+    ] {
         let mut stream = TcpStream::connect(authority(&server)).await.unwrap();
         let request = "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
@@ -246,7 +250,9 @@ async fn who_does_not_read_is_told_to_resume_and_costs_bounded_memory() {
     }
     // What fits in the kernel's buffers comes first; the last words come if the client reads in time.
     let last = last.unwrap();
-    assert!(last["t"] == "chat" || (last["t"] == "bye" && last["code"] == "slow_consumer" && last["action"] == "resume"));
+    assert!(
+        last["t"] == "chat" || (last["t"] == "bye" && last["code"] == "slow_consumer" && last["action"] == "resume")
+    );
 }
 
 #[tokio::test]

@@ -147,15 +147,9 @@ impl Session {
             let due = Instant::now() + checked.renew_in();
             (checked, due)
         });
-        let resumed = hello.resume.is_some();
         let ice_servers = self.ice_servers();
         let join = Join { request: id, hello: Box::new(hello), grant: admission.grant, ice_servers };
-        let seat = self.app.rooms.join(join, self.outbox.clone());
-        if resumed {
-            // A replay brings no welcome, and the old credentials may have expired meanwhile.
-            self.ice_due = self.ice_due.map(|_| Instant::now());
-        }
-        Ok(seat)
+        Ok(self.app.rooms.join(join, self.outbox.clone()))
     }
 
     /// Carries messages until something ends the connection.
@@ -232,7 +226,12 @@ impl Session {
             }
             Some(Ok(Message::Binary(_))) => {
                 let message = "Messages are JSON in text frames, not binary.";
-                return Err(Ending::Fault { code: ErrorCode::BadRequest, message, re: None, close: close::UNSUPPORTED });
+                return Err(Ending::Fault {
+                    code: ErrorCode::BadRequest,
+                    message,
+                    re: None,
+                    close: close::UNSUPPORTED,
+                });
             }
             Some(Ok(Message::Text(text))) => text,
         };
@@ -327,7 +326,8 @@ impl Session {
                 (Some(outbox::text(None, &ServerMessage::Bye(bye))), close::POLICY)
             }
             Ending::Fault { code, message, re, close } => {
-                let retry = matches!(code, ErrorCode::ServerDraining | ErrorCode::RateLimited).then_some(RETRY_AFTER_MS);
+                let retry =
+                    matches!(code, ErrorCode::ServerDraining | ErrorCode::RateLimited).then_some(RETRY_AFTER_MS);
                 let failure = failure(code, message.to_owned(), retry, true);
                 (Some(outbox::text(re, &failure)), close)
             }

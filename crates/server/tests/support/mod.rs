@@ -113,7 +113,11 @@ pub(crate) fn hello(room: &str, name: &str) -> Value {
 
 /// One HTTP request; returns status, head and body.
 pub(crate) async fn get(server: &Server, path: &str, headers: &str) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(authority(server)).await.expect("connects");
+    get_from(&authority(server), path, headers).await
+}
+
+pub(crate) async fn get_from(authority: &str, path: &str, headers: &str) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(authority).await.expect("connects");
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.expect("sends");
     let mut answer = Vec::new();
