@@ -100,7 +100,7 @@ export const korean = {
   cand_host: '기기 자신의 주소예요({transport}).',
   cand_mdns: '기기 자신의 주소를 무작위 .local 이름으로 가린 것이에요({transport}).',
   cand_srflx: 'STUN 서버가 본 주소, 곧 NAT의 바깥 주소예요({transport}).',
-  cand_prflx: '연결을 검사하다가 상대가 알아낸 주소예요({transport}).',
+  cand_prflx: '연결을 확인하다가 상대가 알아낸 주소예요({transport}).',
   cand_relay: 'TURN 서버에 빌린 주소예요. 모든 것을 대신 전해 줘요({transport}).',
   cand_other: '다른 종류의 후보예요.',
   cand_tcp_active: '이쪽에서 서버처럼 기다리는 곳으로 먼저 연결할 때만 써요.',

@@ -81,7 +81,7 @@ export const english = {
     failed: 'no way found',
     closed: 'closed',
   },
-  qualities: { excellent: 'excellent', good: 'good', poor: 'poor', lost: 'lost', waiting: 'not measured yet' },
+  qualities: { excellent: 'very good', good: 'good', poor: 'weak', lost: 'lost', waiting: 'not measured yet' },
   limits: {
     unlimited: 'its share of your uplink',
     room_limit: 'the room’s limit',
