@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,6 +13,7 @@ use madang_server::{
     config::{Many, TurnConfig},
     turn::{TurnHandle, TurnMetrics, start},
 };
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// The secret of every server made here.
 pub(crate) const SECRET: &str = "a secret for tests";
@@ -23,8 +25,22 @@ pub(crate) fn loopback() -> TurnConfig {
 }
 
 /// Starts a server without TLS.
-pub(crate) fn serve(config: TurnConfig) -> TurnHandle {
-    start(&config, &[], None, TurnMetrics::new()).expect("free ports on loopback")
+pub(crate) fn serve(config: &TurnConfig) -> TurnHandle {
+    start(config, &[], None, TurnMetrics::new()).expect("free ports on loopback")
+}
+
+/// Starts a server with TLS too, under a certificate of its own making.
+pub(crate) fn serve_tls(config: &TurnConfig) -> TurnHandle {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("key and certificate belong together");
+    start(config, &[], Some(Arc::new(tls)), TurnMetrics::new()).expect("free ports on loopback")
 }
 
 /// Where a tool of coturn is.
