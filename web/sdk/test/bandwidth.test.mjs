@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Limits, plan } from '../src/bandwidth.js';
+
+const mic = { id: 'mic', kind: 'audio', source: 'microphone', height: 0 };
+const camera = { id: 'camera', kind: 'video', source: 'camera', height: 720 };
+const screen = { id: 'screen', kind: 'video', source: 'screen', height: 1080 };
+const free = () => ({ bps: null, stopped: false, maxHeight: null });
+
+const at = (encodings, id) => {
+  const encoding = encodings.get(id);
+  assert.ok(encoding, id);
+  return encoding;
+};
+
+test('without a limit the picture is whole', () => {
+  const encodings = plan(null, [mic, camera], free);
+  assert.equal(at(encodings, 'camera').scale, 1);
+  assert.equal(at(encodings, 'camera').active, true);
+  assert.equal(at(encodings, 'mic').active, true);
+});
+
+test('less bandwidth means a smaller picture, step by step', () => {
+  let before = 0;
+  for (const bps of [2_000_000, 700_000, 400_000, 250_000, 150_000]) {
+    const { scale, active } = at(plan(bps, [mic, camera], free), 'camera');
+    assert.ok(active, `${bps}`);
+    assert.ok(scale >= before, `${bps}`);
+    before = scale;
+  }
+  assert.equal(before, 4, '180 lines of 720');
+});
+
+test('the picture stops before the sound suffers', () => {
+  const encodings = plan(80_000, [mic, camera], free);
+  assert.equal(at(encodings, 'camera').active, false);
+  assert.equal(at(encodings, 'mic').active, true);
+  assert.ok(at(encodings, 'mic').maxBitrate >= 16_000);
+});
+
+test('the sum of what is sent stays below the limit', () => {
+  for (const bps of [150_000, 300_000, 900_000, 3_000_000]) {
+    const encodings = plan(bps, [mic, camera, screen], free);
+    const sum = [...encodings.values()]
+      .filter((each) => each.active)
+      .reduce((total, each) => total + each.maxBitrate, 0);
+    assert.ok(sum <= bps, `${sum} of ${bps}`);
+  }
+});
+
+test('a shared screen keeps its letters: it becomes slower, not smaller', () => {
+  const encodings = plan(600_000, [mic, camera, screen], free);
+  assert.equal(at(encodings, 'screen').scale, 1);
+  assert.equal(at(encodings, 'screen').maxFramerate, 5);
+  assert.ok(at(encodings, 'screen').maxBitrate > at(encodings, 'camera').maxBitrate);
+});
+
+test('nothing larger is sent than what is shown', () => {
+  const encodings = plan(null, [camera], () => ({ bps: null, stopped: false, maxHeight: 180 }));
+  assert.equal(at(encodings, 'camera').scale, 4);
+});
+
+test('what nobody watches is not sent, and leaves its share to the others', () => {
+  const limitOf = (id) => ({ bps: null, stopped: id === 'screen', maxHeight: null });
+  const encodings = plan(1_000_000, [camera, screen], limitOf);
+  assert.equal(at(encodings, 'screen').active, false);
+  assert.equal(at(encodings, 'camera').maxBitrate, 920_000);
+});
+
+test('limits are remembered by link and track, and the smaller counts', () => {
+  const limits = new Limits();
+  limits.hear({ max_send_bps: 1_000_000, reason: 'participant_limit' });
+  assert.deepEqual(limits.ofLink('l_1', 4), { bps: 250_000, reason: 'participant_limit' });
+  limits.hear({ link: 'l_1', max_send_bps: 100_000, reason: 'congestion' });
+  assert.deepEqual(limits.ofLink('l_1', 4), { bps: 100_000, reason: 'congestion' });
+  limits.hear({ link: 'l_1', track: 't_1', max_send_bps: 0, reason: 'not_watched' });
+  assert.equal(limits.ofTrack('l_1', 't_1').stopped, true);
+  assert.equal(limits.ofTrack('l_2', 't_1').stopped, false);
+  limits.hear({ link: 'l_1', track: 't_1', max_height: 180, reason: 'unlimited' });
+  assert.deepEqual(limits.ofTrack('l_1', 't_1'), { bps: null, stopped: false, maxHeight: 180 });
+  limits.forget('l_1');
+  assert.deepEqual(limits.ofLink('l_1', 4), { bps: 250_000, reason: 'participant_limit' });
+  limits.hear({ reason: 'unlimited' });
+  assert.equal(limits.ofLink('l_1', 4), null);
+});

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { frame, unframe } from '../src/channels.js';
+import { Emitter } from '../src/emitter.js';
+import { MediaError } from '../src/errors.js';
+import { iceServersFor, relayTransportOf } from '../src/ice_servers.js';
+import { base64, fromBase64 } from '../src/links.js';
+import { countStreams } from '../src/report.js';
+import { Voice } from '../src/speakers.js';
+import { roomIn } from '../src/token.js';
+import { directionsOf } from '../src/transceivers.js';
+
+test('bytes and topic survive their framing', () => {
+  const bytes = Uint8Array.of(0, 1, 255);
+  for (const topic of ['', 'chat', '마당']) {
+    assert.deepEqual(unframe(frame(bytes, topic)), { bytes, topic });
+  }
+  assert.deepEqual([...frame(Uint8Array.of(9), 'a')], [1, 97, 9]);
+});
+
+test('what is too large is refused, what is no frame is dropped', () => {
+  assert.throws(() => frame(new Uint8Array(64 * 1024), ''), RangeError);
+  assert.throws(() => frame(new Uint8Array(1), 'x'.repeat(65)), RangeError);
+  assert.equal(unframe(new Uint8Array(0)), null);
+  assert.equal(unframe(Uint8Array.of(5, 97)), null);
+  assert.equal(unframe(Uint8Array.of(255)), null);
+});
+
+test('Base64 goes both ways', () => {
+  assert.equal(base64(Uint8Array.of(0xfb, 0xff)), '+/8=');
+  assert.deepEqual(fromBase64('+/8='), Uint8Array.of(0xfb, 0xff));
+});
+
+const SERVERS = [
+  { urls: ['stun:h:3478'] },
+  {
+    urls: ['turn:h:3478?transport=udp', 'turn:h:3478?transport=tcp', 'turns:h:5349?transport=tcp', 'turn:h'],
+    username: 'u',
+    credential: 'c',
+  },
+];
+
+test('relays can be held to one transport', () => {
+  assert.deepEqual(iceServersFor(SERVERS), SERVERS);
+  assert.deepEqual(iceServersFor(SERVERS, 'tls')[1].urls, ['turns:h:5349?transport=tcp']);
+  assert.deepEqual(iceServersFor(SERVERS, 'tcp')[1].urls, ['turn:h:3478?transport=tcp']);
+  assert.deepEqual(iceServersFor(SERVERS, 'udp')[1].urls, ['turn:h:3478?transport=udp', 'turn:h']);
+  assert.deepEqual(iceServersFor(SERVERS, 'udp')[0].urls, ['stun:h:3478']);
+  assert.equal(relayTransportOf('stun:h'), null);
+  assert.deepEqual(iceServersFor([{ urls: ['turns:h'] }], 'udp'), []);
+});
+
+test('a voice begins above one level and ends below another, after a while', () => {
+  const voice = new Voice();
+  voice.hear(0, 0);
+  assert.equal(voice.hear(0.1, 100), false, 'a click is no voice');
+  assert.equal(voice.hear(0.1, 200), true);
+  assert.equal(voice.speaking, true);
+  voice.hear(0.015, 300);
+  assert.equal(voice.hear(0.015, 5000), false, 'quiet, but not silent');
+  assert.equal(voice.hear(0, 5500), false, 'a pause between words');
+  assert.equal(voice.hear(0, 6000), true);
+  assert.equal(voice.speaking, false);
+});
+
+test('the direction of each media description is read by mid', () => {
+  const sdp = [
+    'v=0',
+    'm=audio 9 UDP/TLS/RTP/SAVPF 111',
+    'a=mid:0',
+    'a=sendrecv',
+    'm=video 9 UDP/TLS/RTP/SAVPF 96',
+    'a=recvonly',
+    'a=mid:v1',
+    'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
+    'a=mid:2',
+    '',
+  ].join('\r\n');
+  assert.deepEqual(
+    [...directionsOf(sdp)],
+    [
+      ['0', 'sendrecv'],
+      ['v1', 'recvonly'],
+      ['2', 'sendrecv'],
+    ],
+  );
+});
+
+test('the room is read from a token, and from nothing else', () => {
+  const token = `h.${Buffer.from('{"room":"yard-ü?>"}').toString('base64url')}.s`;
+  assert.equal(roomIn(`h.${Buffer.from('{"room":"yard"}').toString('base64url')}.s`), 'yard');
+  assert.equal(typeof roomIn(token), 'string');
+  for (const nonsense of [null, undefined, '', 'a.b.c', 'x']) assert.equal(roomIn(nonsense), undefined);
+});
+
+test('the streams that a room holds follow from its shape', () => {
+  assert.deepEqual(countStreams('mesh', 3, 4), { uplinks: 3, downlinks: 3, server: { uplinks: 0, downlinks: 0 } });
+  assert.deepEqual(countStreams('sfu', 1, 4), { uplinks: 1, downlinks: 3, server: { uplinks: 12, downlinks: 4 } });
+  assert.deepEqual(countStreams('mcu', 1, 4), { uplinks: 1, downlinks: 1, server: { uplinks: 4, downlinks: 4 } });
+});
+
+test('browsers name the same fault differently', () => {
+  const reason = (name) => MediaError.from(Object.assign(new Error('x'), { name }), 'video').reason;
+  assert.equal(reason('NotFoundError'), 'missing');
+  assert.equal(reason('NotReadableError'), 'busy');
+  assert.equal(reason('NotAllowedError'), 'refused');
+  assert.equal(reason('SomethingElse'), 'unknown');
+  const error = new MediaError('busy', 'audio');
+  assert.equal(MediaError.from(error, 'video'), error);
+});
+
+test('a listener may go while the event is told, and once means once', () => {
+  const emitter = new Emitter();
+  const heard = [];
+  const first = () => {
+    heard.push('first');
+    emitter.off('tick', first);
+  };
+  emitter.on('tick', first);
+  emitter.once('tick', () => heard.push('once'));
+  emitter.on('tick', () => heard.push('always'));
+  emitter.emit('tick');
+  emitter.emit('tick');
+  assert.deepEqual(heard, ['first', 'once', 'always', 'always']);
+});
