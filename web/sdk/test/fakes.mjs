@@ -89,6 +89,98 @@ export class FakePeerConnection extends EventTarget {
   }
 }
 
+/** A PeerConnection for whole rooms: transceivers and channels, and mids as an offer gives them. */
+export class FakeRoomConnection extends FakePeerConnection {
+  /** @type {FakeRoomConnection[]} */
+  static made = [];
+  connectionState = 'new';
+  iceConnectionState = 'new';
+  channels = [];
+  transceivers = [];
+  closed = false;
+
+  constructor(configuration) {
+    super();
+    this.configuration = configuration;
+    FakeRoomConnection.made.push(this);
+  }
+
+  createDataChannel(label, options) {
+    const channel = {
+      label,
+      ...options,
+      readyState: 'connecting',
+      bufferedAmount: 0,
+      sent: [],
+      send: (bytes) => channel.sent.push(bytes),
+    };
+    this.channels.push(channel);
+    return channel;
+  }
+
+  addTransceiver(what, { direction = 'sendrecv' } = {}) {
+    const track = typeof what === 'string' ? null : what;
+    const kind = track?.kind ?? what;
+    const sender = {
+      track,
+      replaceTrack: async (next) => {
+        sender.track = next;
+      },
+      getParameters: () => ({ encodings: [{}] }),
+      setParameters: async (parameters) => {
+        sender.encoding = parameters.encodings[0];
+      },
+    };
+    const transceiver = { mid: null, direction, sender, receiver: { track: { kind } } };
+    this.transceivers.push(transceiver);
+    return transceiver;
+  }
+
+  getTransceivers() {
+    return this.transceivers;
+  }
+
+  async setLocalDescription(description) {
+    await super.setLocalDescription(description);
+    this.transceivers.forEach((transceiver, index) => (transceiver.mid = String(index)));
+  }
+
+  async getStats() {
+    return new Map();
+  }
+
+  become(state) {
+    this.connectionState = state;
+    this.dispatchEvent(new Event('connectionstatechange'));
+  }
+
+  close() {
+    this.closed = true;
+  }
+}
+
+/** @param {'audio' | 'video'} kind */
+export function media(kind) {
+  return Object.assign(new EventTarget(), {
+    kind,
+    enabled: true,
+    readyState: 'live',
+    getSettings: () => (kind === 'video' ? { width: 1280, height: 720, deviceId: 'camera' } : { deviceId: 'mic' }),
+    stop() {
+      this.readyState = 'ended';
+    },
+  });
+}
+
+/** Puts the stand-ins where a browser has the real ones. */
+export function browser() {
+  FakeWebSocket.made = [];
+  FakeRoomConnection.made = [];
+  globalThis.WebSocket = FakeWebSocket;
+  globalThis.RTCPeerConnection = FakeRoomConnection;
+  globalThis.MediaStream = class {};
+}
+
 /** Lets everything that is only waiting for promises happen. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
