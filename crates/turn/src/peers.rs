@@ -38,6 +38,11 @@ impl Server {
         let peer = optional::<XorPeerAddress>(message)?.ok_or(Refusal::BAD_REQUEST)?;
         let peer = peer.addr(message.transaction_id());
         let admission = self.admit(id, peer.ip())?;
+        // A binding names the port too, so among our own addresses it has to be a live relay's.
+        if admission == Admission::RelaysOnly && self.allocations.at_relayed(&peer).is_none() {
+            self.outbox.counters.forbidden_peers += 1;
+            return Err(Refusal::FORBIDDEN);
+        }
         let limit = self.config.limits.channels;
         let allocation = self.allocations.get_mut(id).ok_or(Refusal::ALLOCATION_MISMATCH)?;
         allocation.channels.check(request.now, number, peer, limit).map_err(|error| match error {
