@@ -1,15 +1,112 @@
 //! STUN and TURN servers for one participant, by the host through which it reached us.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use madang_protocol::IceServer;
 
-/// Makes the ICE servers of a welcome.
-pub(crate) struct IceServers;
+use crate::turn::TurnHandle;
+
+/// How long a minted credential opens new allocations. One that is open outlives it.
+const TTL: Duration = Duration::from_secs(3600);
+
+/// When a fresh credential is due: early enough for a laptop that wakes late.
+const RENEW_IN: Duration = Duration::from_secs(2700);
+
+/// Makes the ICE servers of a participant.
+pub(crate) struct IceServers {
+    turn: TurnHandle,
+    public: Vec<IpAddr>,
+}
 
 impl IceServers {
-    /// The servers for a client that reached us as `host`, and when to mint fresh credentials.
-    pub(crate) fn mint(&self, _host: &str) -> (Vec<IceServer>, Option<Duration>) {
-        (Vec::new(), None)
+    pub(crate) fn new(turn: TurnHandle, public: &[IpAddr]) -> Self {
+        Self { turn, public: public.to_owned() }
+    }
+
+    /// The servers for `user`, a client that reached us as `host`, and when fresh ones are due.
+    pub(crate) fn mint(&self, host: &str, user: &str) -> (Vec<IceServer>, Duration) {
+        let (username, credential) = self.turn.mint(user, TTL);
+        let (mut stun, mut turn) = (Vec::new(), Vec::new());
+        for address in &self.turn.addresses().turn {
+            let at = reachable(*address, host, &self.public);
+            stun.push(format!("stun:{at}"));
+            turn.push(format!("turn:{at}?transport=udp"));
+            turn.push(format!("turn:{at}?transport=tcp"));
+        }
+        for address in &self.turn.addresses().turn_tls {
+            // The certificate is for a name, where there is one.
+            let at = if is_name(host) { at(host, address.port()) } else { reachable(*address, host, &self.public) };
+            turn.push(format!("turns:{at}?transport=tcp"));
+        }
+        for urls in [&mut stun, &mut turn] {
+            let mut seen = std::collections::HashSet::new();
+            urls.retain(|url| seen.insert(url.clone()));
+        }
+        let servers = vec![
+            IceServer { urls: stun, username: None, credential: None },
+            IceServer { urls: turn, username: Some(username), credential: Some(credential) },
+        ];
+        (servers, RENEW_IN)
+    }
+
+    /// Refuses new allocations from now on.
+    pub(crate) fn drain(&self) {
+        self.turn.drain();
+    }
+}
+
+/// Host and port by which a client that reached us as `host` reaches a listener of ours.
+fn reachable(listener: SocketAddr, host: &str, public: &[IpAddr]) -> String {
+    let ip = listener.ip();
+    // Loopback needs no name, and `localhost` may mean the other family.
+    if ip.is_loopback() {
+        return listener.to_string();
+    }
+    match public.iter().find(|public| public.is_ipv4() == ip.is_ipv4()) {
+        Some(public) => SocketAddr::new(*public, listener.port()).to_string(),
+        None if ip.is_unspecified() => at(host, listener.port()),
+        None => listener.to_string(),
+    }
+}
+
+fn is_name(host: &str) -> bool {
+    host.parse::<IpAddr>().is_err() && !host.eq_ignore_ascii_case("localhost")
+}
+
+/// RFC 7065 §3.1: an IPv6 address stands in brackets.
+fn at(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_is_named_as_the_client_can_reach_it() {
+        let public = ["203.0.113.9".parse().expect("an address")];
+        for (listener, host, public, expected) in [
+            ("127.0.0.1:3478", "localhost", &[][..], "127.0.0.1:3478"),
+            ("[::1]:3478", "localhost", &[], "[::1]:3478"),
+            ("127.0.0.1:3478", "localhost", &public, "127.0.0.1:3478"),
+            ("0.0.0.0:3478", "meet.example.com", &[], "meet.example.com:3478"),
+            ("0.0.0.0:3478", "198.51.100.4", &[], "198.51.100.4:3478"),
+            ("[::]:3478", "2001:db8::4", &[], "[2001:db8::4]:3478"),
+            ("198.51.100.5:3478", "meet.example.com", &[], "198.51.100.5:3478"),
+            ("0.0.0.0:3478", "meet.example.com", &public, "203.0.113.9:3478"),
+            ("[::]:3478", "meet.example.com", &public, "meet.example.com:3478"),
+        ] {
+            let listener = listener.parse().expect("an address");
+            assert_eq!(reachable(listener, host, public), expected, "{listener} as {host}");
+        }
+    }
+
+    #[test]
+    fn only_names_that_a_certificate_could_have_are_names() {
+        let names = ["meet.example.com", "localhost", "LOCALHOST", "127.0.0.1", "::1"].map(is_name);
+        assert_eq!(names, [true, false, false, false, false]);
     }
 }

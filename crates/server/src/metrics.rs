@@ -58,7 +58,6 @@ impl Metrics {
     }
 
     /// Lets another part of the server add its metrics.
-    #[allow(dead_code)]
     pub(crate) fn register(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut self.registry.lock());
     }

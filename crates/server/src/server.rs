@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     signaling::{local::LocalRooms, rooms::Rooms},
     tls::{Tls, TlsError},
+    turn::{self, TurnMetrics},
 };
 
 /// How long the last words to everyone may take when the server goes down.
@@ -47,6 +48,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// STUN and TURN cannot be served.
+    #[error(transparent)]
+    Turn(#[from] turn::StartError),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -96,17 +100,22 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let listeners = bind("http.listen", &config.http.listen).await?;
         let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?;
+        let turn_metrics = TurnMetrics::new();
+        let tls_config = tls.as_ref().map(|tls| tls.config.clone());
+        let turn = turn::start(&config.turn, &config.public_ip, tls_config, turn_metrics.clone())?;
         let scheme = if config.tls.mode == TlsMode::Off { "http" } else { "https" };
         let addresses = Addresses {
             http: listeners.iter().map(|(_, address)| format!("{scheme}://{address}")).collect(),
-            turn: Vec::new(),
-            turn_tls: Vec::new(),
+            turn: turn.addresses().turn.clone(),
+            turn_tls: turn.addresses().turn_tls.clone(),
         };
+        let metrics = Metrics::new();
+        metrics.register(|registry| turn_metrics.register(registry));
         let app = Arc::new(App {
             gate: Gate::new(&config.auth),
             rooms: LocalRooms::start(room_settings(&config), config.room.topology),
-            ice: IceServers,
-            metrics: Metrics::new(),
+            ice: IceServers::new(turn, &config.public_ip),
+            metrics,
             drain: Drain::new(),
             signaling_permits: Permits::new(u32::MAX, config.signaling.max_connections_per_address),
             connections: AtomicU64::new(1),
@@ -135,6 +144,7 @@ impl Server {
     pub async fn drain(self) {
         let app = &self.app;
         app.drain.begin();
+        app.ice.drain();
         let nobody = || app.metrics.connections.get() == 0;
         tracing::info!(connections = app.metrics.connections.get(), "draining");
         wait_for(app.config.signaling.drain.0, nobody).await;

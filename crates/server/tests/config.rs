@@ -110,6 +110,12 @@ fn wrong_values_are_named() {
         ("room.video_codecs", "[\"vp8\"]", "upper case"),
         ("room.audio_codecs", "\"OPUS\"", "a list"),
         ("room.max_send_bps", "-1", "0 for no limit"),
+        ("turn.listen", "[]", "ADDRESS:PORT"),
+        ("turn.realm", "\"\"", "64 bytes"),
+        ("turn.relay_ports", "\"65535-1\"", "the lower first"),
+        ("turn.relay_addresses", "\"0.0.0.0\"", "IP addresses"),
+        ("turn.allow_peers", "\"10.0.0.0/33\"", "prefix"),
+        ("turn.allocations", "0", "from 1"),
         ("auth.open", "\"yes\"", "true or false"),
         ("log.format", "\"xml\"", "json"),
     ] {
@@ -157,7 +163,13 @@ fn unknown_keys_are_named_with_those_that_exist() {
 
 #[test]
 fn secrets_stay_out_of_errors_and_debug_prints() {
-    for text in ["[auth.keys]\nweb = \"hunter2\"", "[auth.kyes]\nweb = \"hunter2\"", "[auth]\nkeys = \"hunter2\""] {
+    for text in [
+        "[auth.keys]\nweb = \"hunter2\"",
+        "[auth.kyes]\nweb = \"hunter2\"",
+        "[auth]\nkeys = \"hunter2\"",
+        "[turn.users]\na = 5\nb = \"hunter2\"",
+        "[turn]\nsecrets = [\"\", \"hunter2\"]",
+    ] {
         let why = Config::parse("madang.toml", text).unwrap_err();
         assert!(!why.to_string().contains("hunter2") && !format!("{why:?}").contains("hunter2"), "{why}");
     }
@@ -180,6 +192,10 @@ fn a_server_without_keys_listens_on_loopback_only_unless_opened_on_purpose() {
         ("http.listen = \"[::1]:80\"", true),
         ("http.listen = \"0.0.0.0:80\"", false),
         ("http.listen = [\"127.0.0.1:80\", \"[::]:80\"]", false),
+        ("turn.listen = \"0.0.0.0:3478\"", false),
+        ("turn.listen = [\"127.0.0.1:3478\", \"198.51.100.1:3478\"]", false),
+        ("turn.tls_listen = \"0.0.0.0:5349\"", true),
+        ("turn.tls_listen = \"0.0.0.0:5349\"\ntls.mode = \"self-signed\"", false),
         ("http.listen = \"0.0.0.0:80\"\nauth.open = true", true),
         ("http.listen = \"0.0.0.0:80\"\nauth.keys.web = \"sixteen bytes or more\"", true),
     ] {
@@ -188,7 +204,7 @@ fn a_server_without_keys_listens_on_loopback_only_unless_opened_on_purpose() {
             Err(why) => {
                 assert!(!fine, "{why}");
                 let why = why.to_string();
-                assert!(["http.listen", "auth.keys", "auth.open"].iter().all(|part| why.contains(part)), "{why}");
+                assert!(["listen`", "auth.keys", "auth.open"].iter().all(|part| why.contains(part)), "{why}");
             }
         }
     }

@@ -38,6 +38,24 @@ fn resume(welcome: &Value, secret: &Value, last_s: Option<u64>) -> Value {
 }
 
 #[tokio::test]
+async fn the_welcome_brings_relays_with_credentials_of_ones_own() {
+    let server = start("tls.mode = \"off\"").await;
+    let (turn, turn_tls) = (&server.addresses().turn, &server.addresses().turn_tls);
+    assert_eq!((turn.len(), turn_tls.len()), (1, 0));
+    assert_ne!(turn[0].port(), 0);
+    let (_ada, ada) = Client::join(&server, "yard", "Ada").await;
+    let (_bo, bo) = Client::join(&server, "yard", "Bo").await;
+    let servers = &ada["ice_servers"];
+    assert_eq!(servers[0], json!({ "urls": [format!("stun:{}", turn[0])] }));
+    let urls = [format!("turn:{}?transport=udp", turn[0]), format!("turn:{}?transport=tcp", turn[0])];
+    assert_eq!(servers[1]["urls"], json!(urls));
+    let (expires, user) = servers[1]["username"].as_str().unwrap().split_once(':').unwrap();
+    assert!(expires.parse::<u64>().is_ok() && !user.is_empty());
+    assert!(!servers[1]["credential"].as_str().unwrap().is_empty());
+    assert_ne!(servers[1]["username"], bo["ice_servers"][1]["username"]);
+}
+
+#[tokio::test]
 async fn a_lost_session_is_resumed_with_what_it_missed_and_a_new_secret() {
     let server = start("").await;
     let (mut ada, _) = Client::join(&server, "yard", "Ada").await;

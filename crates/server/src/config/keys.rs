@@ -21,6 +21,7 @@ const ADDRESSES: &str = "one ADDRESS:PORT or a list, such as \"127.0.0.1:8080\" 
                          port 0 takes a free one";
 const SPAN: &str = "a whole number and one of ms, s, m, h, d, such as \"30s\"";
 const COUNT: &str = "a whole number from 1";
+const PREFIXES: &str = "one prefix or a list, such as \"10.0.0.0/8\" or [\"fd00::/8\"]";
 const CODECS: &str = "a list of SDP names in upper case";
 
 macro_rules! keys {
@@ -93,9 +94,44 @@ const GENERAL: &[Key] = keys! {
         "How log lines look.";
 };
 
+/// The keys of the section `turn`.
+const TURN: &[Key] = keys! {
+    "turn.listen": ADDRESSES,
+        "Where STUN and TURN are served, over UDP and TCP. 0.0.0.0 and :: stand for every address that this machine \
+         has at the start. Without auth.keys it has to be loopback, unless auth.open is true.";
+    "turn.tls_listen": "one ADDRESS:PORT or a list; [] for none",
+        "Where TURN is served over TLS, when tls.mode is not off.";
+    "turn.realm": "1 to 64 bytes without quotes",
+        "The realm of credentials.";
+    "turn.secrets": "a list of texts",
+        "Shared secrets of time-limited credentials; the first one signs those that participants get. With none, a \
+         random one is made at each start.";
+    "turn.users": "a table of name = password",
+        "Users with a lasting password.";
+    "turn.allow_peers": PREFIXES,
+        "Networks whose addresses the relay may reach although they are not public.";
+    "turn.deny_peers": PREFIXES,
+        "Networks whose addresses the relay may not reach. Where both lists match, the longer prefix counts, and this \
+         list when they are equally long.";
+    "turn.relay_addresses": "IP addresses of this machine, one or a list",
+        "Where relays are opened; with none, on the address that the client reached.";
+    "turn.relay_ports": "two ports, the lower first, such as \"49152-65535\"",
+        "The ports of relays.";
+    "turn.allocations_per_user": COUNT,
+        "Allocations that one user may have.";
+    "turn.allocations_per_address": COUNT,
+        "Allocations that one client address may have.";
+    "turn.allocations": COUNT,
+        "Allocations in all.";
+    "turn.connections_per_address": COUNT,
+        "TCP and TLS connections from one address.";
+    "turn.unauthenticated_per_second": COUNT,
+        "Answers per second, for each IPv4 /24 or IPv6 /56, to those who have not authenticated.";
+};
+
 /// Every key, in the order in which `madang config` prints them.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    GENERAL.iter()
+    GENERAL.iter().chain(TURN)
 }
 
 /// The key at `path`, or the free table or list that holds it.

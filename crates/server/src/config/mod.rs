@@ -39,6 +39,8 @@ pub struct Config {
     pub signaling: Signaling,
     /// Rooms.
     pub room: RoomSection,
+    /// STUN and TURN.
+    pub turn: TurnConfig,
     /// Who may join.
     pub auth: Auth,
     /// What is logged.

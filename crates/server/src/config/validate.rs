@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use madang_protocol::TopologyPolicy;
 
-use super::{Config, TlsMode};
+use super::{Config, Many, TlsMode};
 
 /// Something wrong with values that are well-formed.
 pub(super) enum Flaw {
@@ -55,6 +55,7 @@ pub(super) fn check(config: &Config) -> Result<(), Flaw> {
             return out_of_range(&format!("auth.keys.{id}"), "too short");
         }
     }
+    config.turn.check().map_err(|why| Flaw::Value { path: why.key.into(), message: "out of range".into() })?;
     tls(config)?;
     loopback(config)
 }
@@ -120,9 +121,13 @@ fn loopback(config: &Config) -> Result<(), Flaw> {
     if config.auth.open || !config.auth.keys.is_empty() {
         return Ok(());
     }
-    let listeners = config.http.listen.iter().map(|address| ("http.listen", address));
-    let public: Vec<(&str, &SocketAddr)> = listeners.filter(|(_, address)| !address.ip().is_loopback()).collect();
-    match public.first() {
+    let on = |key, addresses: &'_ Many<SocketAddr>| addresses.0.clone().into_iter().map(move |address| (key, address));
+    let tls = if config.tls.mode == TlsMode::Off { &Many::default() } else { &config.turn.tls_listen };
+    let listeners = on("http.listen", &config.http.listen)
+        .chain(on("turn.listen", &config.turn.listen))
+        .chain(on("turn.tls_listen", tls));
+    let mut public = listeners.filter(|(_, address)| !address.ip().is_loopback());
+    match public.next() {
         None => Ok(()),
         Some((key, address)) => Err(Flaw::Conflict(format!(
             "`{key}` = {address} is open to the network, but no join tokens are asked for. Set a key in [auth.keys], \

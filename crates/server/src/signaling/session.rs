@@ -85,6 +85,8 @@ pub(crate) struct Session {
     heard: Instant,
     /// The host by which the client reached this server, for the relays' addresses.
     host: String,
+    /// Whom TURN's quotas count: the same over all fresh credentials.
+    turn_user: String,
     ice_due: Option<Instant>,
     token: Option<(Checked, Instant)>,
 }
@@ -95,7 +97,8 @@ impl Session {
         let now = Instant::now();
         let bucket = Bucket::new(now, limits.messages_per_second, limits.message_burst);
         let outbox = Outbox::new(app.next_connection(), limits.send_queue_bytes, limits.send_queue_messages);
-        Self { socket, outbox, bucket, heard: now, host, ice_due: None, token: None, app }
+        let turn_user = random_user();
+        Self { socket, outbox, bucket, heard: now, host, turn_user, ice_due: None, token: None, app }
     }
 
     /// Serves the connection until it ends.
@@ -277,8 +280,8 @@ impl Session {
     }
 
     fn ice_servers(&mut self) -> Vec<madang_protocol::IceServer> {
-        let (servers, renew_in) = self.app.ice.mint(&self.host);
-        self.ice_due = renew_in.map(|span| Instant::now() + span);
+        let (servers, renew_in) = self.app.ice.mint(&self.host, &self.turn_user);
+        self.ice_due = Some(Instant::now() + renew_in);
         servers
     }
 
@@ -351,6 +354,11 @@ impl Session {
             sleep_until(linger.into()).await;
         }
     }
+}
+
+/// Eight random bytes in hexadecimal.
+fn random_user() -> String {
+    format!("{:016x}", rand::random::<u64>())
 }
 
 async fn send_all(socket: &mut WebSocket, texts: Vec<Utf8Bytes>) -> Result<(), axum::Error> {

@@ -27,7 +27,8 @@ pub(crate) async fn start(toml: &str) -> Server {
 
 pub(crate) fn config(toml: &str) -> Config {
     let mut config = Config::parse("the test", toml).expect("the configuration is right");
-    for address in &mut config.http.listen.0 {
+    let turn = &mut config.turn;
+    for address in config.http.listen.0.iter_mut().chain(&mut turn.listen.0).chain(&mut turn.tls_listen.0) {
         address.set_port(0);
     }
     config
