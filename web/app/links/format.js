@@ -40,5 +40,5 @@ export function byteCount(bytes) {
 export function pictureSize(picture) {
   if (!picture?.width || !picture.height) return '';
   const size = `${picture.width}×${picture.height}`;
-  return picture.fps ? `${size}, ${Math.round(picture.fps)}${UNIT}fps` : size;
+  return picture.fps ? `${size},${UNIT}${Math.round(picture.fps)}${UNIT}fps` : size;
 }

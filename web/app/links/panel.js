@@ -34,16 +34,22 @@ const EVENTS = [
  * @returns {{element: HTMLElement, destroy: () => void}}
  */
 export function createLinksPanel({ room, lang }) {
-  ensureStyles();
   const panel = new LinksPanel(room, lang ?? document.documentElement.lang);
+  ensureStyles(panel.element);
   return { element: panel.element, destroy: () => panel.destroy() };
 }
 
-/** The page may link the style sheet itself; if it does not, the panel does. */
-function ensureStyles() {
+/**
+ * The page may link the style sheet itself; if it does not, the panel does, and stays hidden until
+ * it is there.
+ * @param {HTMLElement} element
+ */
+function ensureStyles(element) {
   const href = new URL('./links.css', import.meta.url).href;
   if ([...document.querySelectorAll('link')].some((link) => link.href === href)) return;
-  document.head.append(h('link', { rel: 'stylesheet', href }));
+  const show = () => element.style.removeProperty('display');
+  element.style.display = 'none';
+  document.head.append(h('link', { rel: 'stylesheet', href, onload: show, onerror: show }));
 }
 
 class LinksPanel {
@@ -51,7 +57,7 @@ class LinksPanel {
   #lang;
   #strings;
   #figures = new Figures();
-  #why = h('p', { class: 'links-why' });
+  #why = h('span');
   #learn = h('a', { class: 'links-learn', target: '_blank', rel: 'noopener' });
   #legend = makeLegend();
   #yard;
@@ -79,16 +85,15 @@ class LinksPanel {
     this.#yard = new Yard(options);
     this.#table = new LinkTable(options);
     this.#tip = new Tip(this.#yard.element);
+    const words = h('p', { class: 'links-text' }, this.#why, ' ', this.#learn);
     this.element = h(
       'section',
       { class: 'links-panel', 'data-testid': 'links-panel' },
-      h('div', { class: 'links-picture' }, this.#yard.element, this.#legend.element),
       h(
         'div',
-        { class: 'links-words' },
-        this.#figures.element,
-        h('p', { class: 'links-text' }, this.#why, ' ', this.#learn),
-        this.#table.element,
+        { class: 'links-layout' },
+        h('div', { class: 'links-picture' }, this.#yard.element, this.#legend.element),
+        h('div', { class: 'links-words' }, this.#figures.element, words, this.#table.element),
       ),
     );
     this.#langObserver.observe(document.documentElement, { attributes: true, attributeFilter: ['lang'] });

@@ -91,23 +91,31 @@ function fillRow(row, link, strings) {
   const connected = link.state === 'connected';
   const quality = connected ? strings.qualities[link.shade] : '';
   const figures = {
-    path: [pathWords(link, strings), quality].filter(Boolean).join(' · '),
-    up: bitrate(link.upBps),
-    down: bitrate(link.downBps),
-    rtt: milliseconds(link.rttMs),
-    loss: percent(link.loss),
+    path: [[pathWords(link, strings), quality].filter(Boolean).join(' · ')],
+    up: [bitrate(link.upBps)],
+    down: [bitrate(link.downBps)],
+    rtt: [milliseconds(link.rttMs)],
+    loss: [percent(link.loss)],
     picture: pictureWords(link, strings),
-    limit: limitWords(link, strings),
+    limit: [limitWords(link, strings)],
   };
-  for (const [column, text] of Object.entries(figures)) {
+  for (const [column, parts] of Object.entries(figures)) {
     const cell = row.querySelector(`[data-column="${column}"]`);
     if (!cell) continue;
-    say(cell, text || strings.none);
-    set(cell, {
-      'data-label': strings.columns[/** @type {Column} */ (column)],
-      'data-empty': String(text === '' || text === '–'),
-    });
+    const isEmpty = parts.every((text) => text === '' || text === strings.none);
+    fillParts(cell, isEmpty ? [strings.none] : parts);
+    set(cell, { 'data-label': strings.columns[/** @type {Column} */ (column)], 'data-empty': String(isEmpty) });
   }
+}
+
+/** One span for each part, so that a line breaks between them only. @param {Element} cell @param {string[]} parts */
+function fillParts(cell, parts) {
+  while (cell.children.length > parts.length) cell.lastElementChild?.remove();
+  while (cell.children.length < parts.length) cell.append(h('span'));
+  parts.forEach((text, i) => {
+    const part = cell.children[i];
+    if (part) say(part, text);
+  });
 }
 
 /** @param {LinkView} link @param {Strings} strings */
@@ -119,8 +127,8 @@ export function pathWords(link, strings) {
 /** @param {LinkView} link @param {Strings} strings */
 function pictureWords(link, strings) {
   const words = (/** @type {string} */ arrow, /** @type {import('./types.js').TrackFigures[]} */ pictures) =>
-    pictures.map((p) => `${arrow} ${pictureSize(p)}${p.source === 'screen' ? ` (${strings.screen})` : ''}`);
-  return [...words('↑', link.upPictures), ...words('↓', link.downPictures)].join('\u2003');
+    pictures.map((p) => `${arrow}\u00a0${pictureSize(p)}${p.source === 'screen' ? ` (${strings.screen})` : ''}`);
+  return [...words('↑', link.upPictures), ...words('↓', link.downPictures)];
 }
 
 /** @param {LinkView} link @param {Strings} strings */
