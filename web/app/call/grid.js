@@ -1,0 +1,96 @@
+// Where tiles go. Numbers only, no page.
+
+/** @typedef {{x: number, y: number, width: number, height: number}} Box */
+
+const WIDEST = 16 / 9;
+
+/**
+ * Equal tiles, as large as the window's shape allows, the last row centred.
+ * @param {number} count
+ * @param {number} width
+ * @param {number} height
+ * @param {number} gap
+ * @returns {Box[]}
+ */
+export function layoutGrid(count, width, height, gap) {
+  if (count === 0 || width <= 0 || height <= 0) return [];
+  // People hold phones upright and sit before screens: tiles may follow, within reason.
+  const narrowest = width < height ? 0.62 : 1;
+  let best = { columns: 1, width: 0, height: 0, score: -1 };
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns);
+    const cellWidth = (width - gap * (columns - 1)) / columns;
+    const cellHeight = (height - gap * (rows - 1)) / rows;
+    if (cellWidth <= 0 || cellHeight <= 0) continue;
+    const tileWidth = Math.min(cellWidth, cellHeight * (count === 1 ? Infinity : WIDEST));
+    const tileHeight = Math.min(cellHeight, tileWidth / (count === 1 ? 0.01 : narrowest));
+    const score = tileWidth * tileHeight;
+    if (score > best.score * 1.0001) best = { columns, width: tileWidth, height: tileHeight, score };
+  }
+  return placeRows(count, best, width, height, gap);
+}
+
+/**
+ * @param {number} count
+ * @param {{columns: number, width: number, height: number}} tile
+ * @param {number} width
+ * @param {number} height
+ * @param {number} gap
+ * @returns {Box[]}
+ */
+function placeRows(count, tile, width, height, gap) {
+  const rows = Math.ceil(count / tile.columns);
+  const top = (height - rows * tile.height - (rows - 1) * gap) / 2;
+  return Array.from({ length: count }, (_, i) => {
+    const row = Math.floor(i / tile.columns);
+    const inRow = Math.min(tile.columns, count - row * tile.columns);
+    const left = (width - inRow * tile.width - (inRow - 1) * gap) / 2;
+    const column = i % tile.columns;
+    return {
+      x: left + column * (tile.width + gap),
+      y: top + row * (tile.height + gap),
+      width: tile.width,
+      height: tile.height,
+    };
+  });
+}
+
+/**
+ * A few large tiles and a strip of small ones: beside them in a wide window, below in a tall one.
+ * @param {number} large
+ * @param {number} small
+ * @param {number} width
+ * @param {number} height
+ * @param {number} gap
+ * @returns {{large: Box[], small: Box[]}}
+ */
+export function layoutStrip(large, small, width, height, gap) {
+  if (small === 0) return { large: layoutGrid(large, width, height, gap), small: [] };
+  const isWide = width > height * 1.1;
+  return isWide ? stripBeside(large, small, width, height, gap) : stripBelow(large, small, width, height, gap);
+}
+
+/** @type {typeof layoutStrip} */
+function stripBeside(large, small, width, height, gap) {
+  const columns = small > 6 && height < 900 ? 2 : 1;
+  const perColumn = Math.ceil(small / columns);
+  const fit = (height - gap * (perColumn - 1)) / perColumn;
+  const stripWidth = Math.min(Math.max(width * 0.2, 112), 280);
+  const cell = (stripWidth - gap * (columns - 1)) / columns;
+  const tileHeight = Math.min(cell / (4 / 3), fit);
+  const main = layoutGrid(large, width - stripWidth - gap, height, gap);
+  const strip = placeRows(small, { columns, width: cell, height: tileHeight }, stripWidth, height, gap);
+  return { large: main, small: strip.map((box) => ({ ...box, x: box.x + width - stripWidth })) };
+}
+
+/** @type {typeof layoutStrip} */
+function stripBelow(large, small, width, height, gap) {
+  const columns = Math.min(small, Math.max(2, Math.ceil(small / 2), Math.floor(width / 180)));
+  const rows = Math.ceil(small / columns);
+  const cell = Math.min((width - gap * (columns - 1)) / columns, 240);
+  const tileHeight = Math.min(cell, (height * 0.42 - gap * (rows - 1)) / rows);
+  const stripHeight = rows * tileHeight + (rows - 1) * gap;
+  const main = layoutGrid(large, width, height - stripHeight - gap, gap);
+  const strip = placeRows(small, { columns, width: cell, height: tileHeight }, width, stripHeight, gap);
+  return { large: main, small: strip.map((box) => ({ ...box, y: box.y + height - stripHeight })) };
+}

@@ -1,0 +1,84 @@
+// The menu behind “More”: what is not needed at every moment.
+
+import { canChooseSpeaker, deviceSelect } from '../devices.js';
+import { h } from '../dom.js';
+import { lang } from '../i18n.js';
+import { menuItem, openDialog, toggleMenu } from '../popover.js';
+import { readPrefs } from '../prefs.js';
+import { langSwitch, themeSwitch } from '../switches.js';
+import { showKeys } from './keys.js';
+
+/**
+ * @typedef {import('/sdk/index.js').Room} Room
+ *
+ * @typedef {object} MoreActions
+ * @property {() => void} hand
+ * @property {() => void} people
+ * @property {() => void} links
+ * @property {() => void} copyLink
+ * @property {() => void} fullScreen
+ * @property {() => void} pip
+ * @property {() => boolean} isFloating
+ */
+
+/**
+ * @param {HTMLElement} anchor
+ * @param {Room} room
+ * @param {MoreActions} actions
+ */
+export function openMore(anchor, room, actions) {
+  toggleMenu(
+    anchor,
+    (close) => {
+      const then = (/** @type {() => void} */ action) => () => {
+        close();
+        action();
+      };
+      const hand = room.localParticipant.handRaised;
+      // On a narrow window these leave the bar and live here.
+      const folded = [
+        menuItem({ icon: 'hand', t: hand ? 'bar.hand.on' : 'bar.hand', className: 'folded', onclick: then(actions.hand) }),
+        menuItem({ icon: 'people', t: 'bar.people', className: 'folded', onclick: then(actions.people) }),
+        menuItem({ icon: 'links', t: 'bar.links', className: 'folded', onclick: then(actions.links) }),
+      ];
+      const items = [
+        ...folded,
+        menuItem({ icon: 'copy', t: 'copy.link', onclick: then(actions.copyLink) }),
+        menuItem({ icon: 'settings', t: 'more.devices', testid: 'devices', onclick: then(() => void showDevices(room)) }),
+      ];
+      if (document.fullscreenEnabled) {
+        items.push(menuItem({ icon: 'full', t: document.fullscreenElement ? 'more.full.off' : 'more.full', testid: 'fullscreen', onclick: then(actions.fullScreen) }));
+      }
+      if (document.pictureInPictureEnabled) {
+        items.push(menuItem({ icon: 'pip', t: actions.isFloating() ? 'more.pip.off' : 'more.pip', testid: 'pip', onclick: then(actions.pip) }));
+      }
+      items.push(menuItem({ icon: 'keys', t: 'more.keys', className: 'for-keyboards', testid: 'keys', onclick: then(showKeys) }));
+      return [...items, h('hr', { class: 'menu-line' }), ...settings()];
+    },
+    { label: 'bar.more' },
+  );
+}
+
+/** @returns {Node[]} */
+function settings() {
+  return [
+    h('div', { class: 'menu-row' }, h('span', { t: 'lang.name' }), langSwitch()),
+    h('div', { class: 'menu-row' }, h('span', { t: 'theme.name' }), themeSwitch()),
+    h('a', { class: 'menu-item menu-learn', href: lang() === 'ko' ? '/learn/ko' : '/learn', target: '_blank', rel: 'noopener', role: 'menuitem' }, h('span', { t: 'more.learn' })),
+  ];
+}
+
+/** @param {Room} room */
+async function showDevices(room) {
+  const { localTracks } = room.localParticipant;
+  const current = (/** @type {string} */ source) => localTracks.find((track) => track.source === source)?.deviceId;
+  const choose = (/** @type {import('../devices.js').DeviceKind} */ kind) => async (/** @type {string} */ id) => {
+    await room.switchActiveDevice(kind, id);
+  };
+  const selects = [
+    await deviceSelect('videoinput', current('camera'), choose('videoinput')),
+    await deviceSelect('audioinput', current('microphone'), choose('audioinput')),
+  ];
+  if (canChooseSpeaker()) selects.push(await deviceSelect('audiooutput', readPrefs().speaker, choose('audiooutput')));
+  openDialog('more.devices', () => selects);
+}

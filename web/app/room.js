@@ -1,0 +1,116 @@
+// The room page: from the door, through the mirror, into the call, and out again.
+
+import { Room, SignalingError } from '/sdk/index.js';
+
+import { Call } from './call/call.js';
+import { openDevices } from './devices.js';
+import { find } from './dom.js';
+import { makeNotice } from './notice.js';
+import { roomOfPath } from './names.js';
+import { Prejoin } from './prejoin.js';
+import { readPrefs } from './prefs.js';
+
+/**
+ * @typedef {import('/sdk/index.js').LocalTrack} LocalTrack
+ * @typedef {import('/sdk/index.js').RoomOptions} RoomOptions
+ */
+
+const TOPOLOGIES = /** @type {const} */ (['auto', 'mesh', 'sfu', 'mcu']);
+const RELAYS = /** @type {const} */ (['udp', 'tcp', 'tls']);
+
+const view = find('#view', HTMLElement);
+/** @type {{element: Element, destroy?: (how: any) => void}|null} */
+let shown = null;
+
+function readAddress() {
+  const query = new URLSearchParams(location.search);
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const relay = query.get('relay');
+  return {
+    room: roomOfPath(location.pathname),
+    name: (query.get('name') ?? '').trim().slice(0, 64),
+    autojoin: query.has('autojoin') && !['0', 'false'].includes(query.get('autojoin') ?? ''),
+    topology: TOPOLOGIES.find((each) => each === query.get('topology')),
+    relayOnly: relay === 'any' || RELAYS.some((each) => each === relay),
+    relay: RELAYS.find((each) => each === relay),
+    // In the fragment a token reaches no server's log.
+    token: fragment.get('token') ?? query.get('token') ?? '',
+  };
+}
+
+const address = readAddress();
+
+/** The link for friends: without one's own name, token and wishes. */
+function inviteLink() {
+  return `${location.origin}/r/${address.room ?? ''}`;
+}
+
+/** @param {{element: Element, destroy?: (how: any) => void}} next @param {any} [how] */
+function show(next, how) {
+  shown?.destroy?.(how);
+  shown = next;
+  view.replaceChildren(next.element);
+}
+
+/** @param {string} code @param {string} [message] @param {LocalTrack[]} [tracks] */
+function showNotice(code, message, tracks = []) {
+  for (const track of tracks) track.stop();
+  const retry = address.room ? () => showPrejoin() : undefined;
+  show({ element: makeNotice(code, { message, retry }) }, { keepTracks: false });
+  document.title = 'madang 마당';
+  view.querySelector('h1')?.focus();
+}
+
+function showPrejoin() {
+  if (!address.room) return showNotice('bad_room');
+  const name = address.name || readPrefs().name || '';
+  const prejoin = new Prejoin({ room: address.room, token: address.token, name, onJoin: ({ name, tracks }) => join(name, tracks) });
+  show(prejoin, { keepTracks: false });
+  document.title = `${address.room} · madang`;
+  prejoin.focus();
+}
+
+/** @param {string} name @param {LocalTrack[]} tracks */
+async function join(name, tracks) {
+  /** @type {RoomOptions} */
+  const options = { room: address.room ?? '', name, tracks };
+  if (address.topology) options.topology = address.topology;
+  if (address.relayOnly) options.iceTransportPolicy = 'relay';
+  if (address.relay) options.relayTransport = address.relay;
+  const room = new Room(options);
+  Object.assign(window, { madang: { room } });
+  let isIn = false;
+  room.on('disconnected', ({ code, message }) => {
+    if (isIn) showNotice(code, message);
+  });
+  room.once('connected', () => {
+    isIn = true;
+    const call = new Call(room, { link: inviteLink(), onLeave: () => void room.disconnect() });
+    show(call, { keepTracks: true });
+  });
+  try {
+    await room.connect(location.origin, address.token || undefined);
+  } catch (error) {
+    const code = error instanceof SignalingError ? error.code : 'internal';
+    if (!(error instanceof SignalingError)) console.error(error);
+    showNotice(code, error instanceof Error ? error.message : '', tracks);
+  }
+}
+
+async function autojoin() {
+  const tracks = await openDevices();
+  const prefs = readPrefs();
+  for (const track of tracks) {
+    if (track.source === 'camera' ? prefs.cameraOff : prefs.micOff) await track.turn(true);
+  }
+  await join(address.name || prefs.name || 'Guest', tracks);
+}
+
+if (!('RTCPeerConnection' in window)) showNotice('unsupported');
+else if (address.room && address.autojoin) void autojoin();
+else showPrejoin();
+
+// A page that comes back out of the browser's cache has lost its connection.
+window.addEventListener('pageshow', (event) => {
+  if (event.persisted) location.reload();
+});

@@ -1,0 +1,18 @@
+// Who is inside a room already.
+
+/**
+ * @param {string} room
+ * @param {string} token
+ * @returns {Promise<string[]|null>} null when the server would not say
+ */
+export async function whoIsInside(room, token) {
+  try {
+    const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+    const response = await fetch(`/v1/rooms/${encodeURIComponent(room)}`, { headers });
+    if (!response.ok) return null;
+    const body = await response.json();
+    return Array.isArray(body?.participants) ? body.participants.map(String) : null;
+  } catch {
+    return null;
+  }
+}
