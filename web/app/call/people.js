@@ -42,6 +42,7 @@ export class People {
 
   sync() {
     const local = this.#room.localParticipant;
+    /** @type {Participant[]} */
     const people = [local, ...this.#room.remoteParticipants.values()];
     for (const [participant, row] of this.#rows) {
       if (people.includes(participant)) continue;
