@@ -1,0 +1,256 @@
+//! Single packets to a TURN server on real sockets: what goes wrong, and what streams do.
+
+#[path = "../../turn/tests/world/mod.rs"]
+mod world;
+
+mod turn_support;
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream, UdpSocket},
+    time::Duration,
+};
+
+use madang_server::{config::TurnConfig, turn::TurnHandle};
+use madang_wire::{
+    ChannelData, StreamFramer,
+    stun::{
+        ALLOCATE, AttributeWrite, BINDING, CHANNEL_BIND, CREATE_PERMISSION, ChannelNumberAttribute, Lifetime, Message,
+        MessageClass, MessageType, MessageWrite, MessageWriteVec, Method, Nonce, REFRESH, RequestedTransport,
+        TransactionId, XorMappedAddress, XorPeerAddress,
+    },
+};
+use turn_support::{SECRET, loopback, serve};
+use world::{Answer, Client};
+
+/// Messages over a real connection.
+trait Wire {
+    fn send(&mut self, bytes: &[u8]);
+    fn receive(&mut self) -> Vec<u8>;
+}
+
+impl Wire for UdpSocket {
+    fn send(&mut self, bytes: &[u8]) {
+        UdpSocket::send(self, bytes).expect("sent");
+    }
+
+    fn receive(&mut self) -> Vec<u8> {
+        let mut bytes = [0; 2048];
+        let length = self.recv(&mut bytes).expect("an answer");
+        bytes[..length].to_vec()
+    }
+}
+
+struct Stream {
+    stream: TcpStream,
+    framer: StreamFramer,
+}
+
+impl Wire for Stream {
+    fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("sent");
+    }
+
+    fn receive(&mut self) -> Vec<u8> {
+        let mut bytes = [0; 2048];
+        loop {
+            if let Some(frame) = self.framer.next_frame().expect("STUN") {
+                return frame.to_vec();
+            }
+            let length = self.stream.read(&mut bytes).expect("an answer");
+            assert_ne!(length, 0, "the server has closed");
+            self.framer.push(&bytes[..length]);
+        }
+    }
+}
+
+fn udp(server: &TurnHandle) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.connect(server.addresses().turn[0]).expect("loopback");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
+    socket
+}
+
+fn tcp(server: &TurnHandle) -> Stream {
+    let stream = TcpStream::connect(server.addresses().turn[0]).expect("the server accepts");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
+    Stream { stream, framer: StreamFramer::new(4096) }
+}
+
+fn bare(method: Method) -> Vec<u8> {
+    let kind = MessageType::from_class_method(MessageClass::Request, method);
+    Message::builder(kind, TransactionId::generate(), MessageWriteVec::new()).finish()
+}
+
+fn ask(wire: &mut impl Wire, client: &Client, method: Method, attributes: &[&dyn AttributeWrite]) -> Answer {
+    wire.send(&client.request(method, TransactionId::generate(), attributes));
+    Answer(wire.receive())
+}
+
+/// A client that has been challenged, with credentials of the test secret.
+fn challenged(server: &TurnHandle, wire: &mut impl Wire) -> Client {
+    let (username, password) = server.mint("alice", Duration::from_secs(60));
+    let mut client = Client::new("127.0.0.1:1", &username, &password);
+    wire.send(&bare(ALLOCATE));
+    let answer = Answer(wire.receive());
+    assert_eq!(answer.code(), 401);
+    client.nonce = answer.message().attribute::<Nonce>().expect("a nonce").nonce().into();
+    client
+}
+
+fn allocated(server: &TurnHandle, wire: &mut impl Wire) -> (Client, SocketAddr) {
+    let client = challenged(server, wire);
+    let answer = ask(wire, &client, ALLOCATE, &[&RequestedTransport::new(17)]);
+    assert_eq!(answer.code(), 0);
+    (client, answer.relayed())
+}
+
+#[tokio::test]
+async fn minted_credentials_allocate_and_wrong_or_expired_ones_get_401() {
+    let server = serve(&loopback());
+    let mut socket = udp(&server);
+    let client = challenged(&server, &mut socket);
+    let udp = RequestedTransport::new(17);
+    let wrong = Client { password: "wrong".into(), ..client.clone() };
+    assert_eq!(ask(&mut socket, &wrong, ALLOCATE, &[&udp]).code(), 401);
+    let (username, password) = madang_turn::mint(SECRET, "alice", 1_000_000_000);
+    let expired = Client { username, password, ..client.clone() };
+    assert_eq!(ask(&mut socket, &expired, ALLOCATE, &[&udp]).code(), 401);
+    let stale = Client { nonce: "stale".into(), ..client.clone() };
+    assert_eq!(ask(&mut socket, &stale, ALLOCATE, &[&udp]).code(), 438);
+    let answer = ask(&mut socket, &client, ALLOCATE, &[&udp]);
+    assert_eq!(answer.code(), 0);
+    let relayed = answer.relayed();
+    assert!(relayed.ip().is_loopback() && relayed.port() >= 49152, "{relayed}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_forbidden_peer_gets_403() {
+    let server = serve(&loopback());
+    let mut socket = udp(&server);
+    let (client, _) = allocated(&server, &mut socket);
+    for peer in ["10.0.0.1:80", "169.254.169.254:80", "127.0.0.2:80"] {
+        let transaction = TransactionId::generate();
+        let peer = XorPeerAddress::new(peer.parse().expect("an address"), transaction);
+        let number = ChannelNumberAttribute::new(0x4000);
+        for (method, attributes) in
+            [(CREATE_PERMISSION, &[&peer as &dyn AttributeWrite][..]), (CHANNEL_BIND, &[&number, &peer])]
+        {
+            Wire::send(&mut socket, &client.request(method, transaction, attributes));
+            assert_eq!(Answer(socket.receive()).code(), 403, "{peer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_to_strangers_are_small() {
+    let server = serve(&loopback());
+    let mut socket = udp(&server);
+    Wire::send(&mut socket, &bare(BINDING));
+    let answer = socket.receive();
+    assert!(answer.len() <= 100, "{} bytes", answer.len());
+    let answer = Answer(answer);
+    let message = answer.message();
+    let mapped = message.attribute::<XorMappedAddress>().expect("an address").addr(message.transaction_id());
+    assert_eq!(mapped, socket.local_addr().expect("bound"));
+    Wire::send(&mut socket, &bare(ALLOCATE));
+    assert!(socket.receive().len() <= 160);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_crosses_between_a_datagram_client_and_a_stream_client() {
+    let server = serve(&loopback());
+    let (mut left, mut right) = (udp(&server), tcp(&server));
+    let (alice, at_alice) = allocated(&server, &mut left);
+    let (bob, at_bob) = allocated(&server, &mut right);
+    bind(&mut left, &alice, at_bob);
+    bind(&mut right, &bob, at_alice);
+    for length in [0, 1, 5, 1200] {
+        let data = vec![7; length];
+        let mut packet = ChannelData::header(world::channel(0x4000), length).expect("short").to_vec();
+        packet.extend_from_slice(&data);
+        Wire::send(&mut left, &packet);
+        assert_eq!(ChannelData::parse(&right.receive()).map(|channel| channel.data.to_vec()), Ok(data.clone()));
+        packet.resize(packet.len() + ChannelData::padding(length), 0);
+        right.send(&packet);
+        assert_eq!(ChannelData::parse(&left.receive()).map(|channel| channel.data.to_vec()), Ok(data));
+    }
+}
+
+fn bind(wire: &mut impl Wire, client: &Client, peer: SocketAddr) {
+    let transaction = TransactionId::generate();
+    let peer = XorPeerAddress::new(peer, transaction);
+    wire.send(&client.request(CHANNEL_BIND, transaction, &[&ChannelNumberAttribute::new(0x4000), &peer]));
+    assert_eq!(Answer(wire.receive()).code(), 0);
+}
+
+/// Reads until the server hangs up; fails if it doesn't.
+fn hangs_up(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => {}
+        Err(why) => assert_eq!(why.kind(), std::io::ErrorKind::ConnectionReset, "the server keeps the connection"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_not_stun_is_closed() {
+    let server = serve(&loopback());
+    for garbage in [&[0xFF; 64][..], &[0x16, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0; 64]] {
+        let mut wire = tcp(&server);
+        wire.send(garbage);
+        hangs_up(&mut wire.stream);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_of_one_address_are_limited() {
+    let server = serve(&TurnConfig { connections_per_address: 2, ..loopback() });
+    let mut first = tcp(&server);
+    let mut second = tcp(&server);
+    for wire in [&mut first, &mut second] {
+        wire.send(&bare(BINDING));
+        assert_eq!(Answer(wire.receive()).code(), 0);
+    }
+    hangs_up(&mut tcp(&server).stream);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allocation_ends_with_its_connection_and_its_port_is_free_again() {
+    let server = serve(&loopback());
+    let mut wire = tcp(&server);
+    let (_, relayed) = allocated(&server, &mut wire);
+    assert!(UdpSocket::bind(relayed).is_err(), "the relay holds its port");
+    drop(wire);
+    let freed = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        UdpSocket::bind(relayed).is_ok()
+    });
+    assert!(freed, "{relayed} is still held");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draining_server_keeps_allocations_and_a_stopped_one_frees_its_ports() {
+    let server = serve(&loopback());
+    let mut socket = udp(&server);
+    let (client, relayed) = allocated(&server, &mut socket);
+    server.drain();
+    assert_eq!(ask(&mut socket, &client, REFRESH, &[&Lifetime::new(600)]).code(), 0);
+    let mut late = udp(&server);
+    let newcomer = challenged(&server, &mut late);
+    assert_eq!(ask(&mut late, &newcomer, ALLOCATE, &[&RequestedTransport::new(17)]).code(), 508);
+    let address = server.addresses().turn[0];
+    server.stop().await;
+    UdpSocket::bind(address).expect("the listener is free");
+    UdpSocket::bind(relayed).expect("the relay is free");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_an_error_that_names_the_key() {
+    let server = serve(&loopback());
+    let config = TurnConfig { listen: madang_server::config::Many(vec![server.addresses().turn[0]]), ..loopback() };
+    let failed = madang_server::turn::start(&config, &[], None, madang_server::turn::TurnMetrics::new());
+    let message = failed.err().map(|why| why.to_string()).unwrap_or_default();
+    assert!(message.contains("turn.listen"), "{message}");
+}
