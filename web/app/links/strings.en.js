@@ -88,7 +88,7 @@ export const english = {
     participant_limit: 'your own limit',
     congestion: 'your uplink is full',
     not_watched: 'not watched',
-    bandwidth: 'bandwidth',
+    bandwidth: 'what the path carries right now',
     cpu: 'your processor is busy',
     other: 'the encoder',
   },

@@ -70,7 +70,7 @@ export const korean = {
     participant_limit: '나에게 걸린 제한',
     congestion: '업로드가 꽉 찼어요',
     not_watched: '보는 사람이 없어요',
-    bandwidth: '대역폭',
+    bandwidth: '지금 길이 나를 수 있는 만큼',
     cpu: '프로세서가 바빠요',
     other: '인코더',
   },
