@@ -1,5 +1,7 @@
 //! The `madang` binary: a thin shell over `madang-server`.
 
+mod limits;
+mod loadtest;
 mod log;
 mod serve;
 mod token;
@@ -25,6 +27,8 @@ enum Command {
     Config(Source),
     /// Signs a join token with a configured key.
     Token(token::Options),
+    /// Puts a server under load and says what it cost.
+    Loadtest(loadtest::Options),
 }
 
 /// Where the configuration comes from.
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
             print!("{}", config.to_commented_toml());
         }),
         Command::Token(options) => token::run(&options),
+        Command::Loadtest(options) => loadtest::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

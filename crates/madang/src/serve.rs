@@ -6,7 +6,7 @@ use clap::Args;
 use madang_server::{Config, Server, config::LogFormat, network_urls};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{Source, log};
+use crate::{Source, limits, log};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -33,6 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let level = options.log_level.as_deref().unwrap_or(&config.log.level);
     let format = options.log.unwrap_or(config.log.format);
     log::start(level, format)?;
+    limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config, format))
 }

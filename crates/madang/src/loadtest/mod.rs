@@ -1,0 +1,30 @@
+//! `madang loadtest`: load from this very program, and what it cost the server.
+
+mod client;
+mod figures;
+mod server;
+mod signal;
+
+use std::error::Error;
+
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Signaling: memory of idle participants, then the delay of relayed messages.
+    Signal(signal::Options),
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    crate::limits::raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match &options.what {
+        What::Signal(options) => runtime.block_on(signal::run(options)),
+    }
+}

@@ -1,0 +1,61 @@
+//! The server under load: another process of this program, and what the kernel knows of it.
+
+use std::{error::Error, process::Stdio};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// A server on free loopback ports; ends when dropped.
+pub(crate) struct Server {
+    process: Child,
+    /// `ws://…/v1/ws`.
+    pub(crate) url: String,
+}
+
+/// What a process has used so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Usage {
+    pub(crate) resident_bytes: u64,
+    pub(crate) cpu_seconds: f64,
+}
+
+impl Server {
+    /// Starts it on one worker thread, with the caps that hold one address back out of the way.
+    pub(crate) async fn start() -> Result<Self, Box<dyn Error>> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["serve", "--log", "json", "--log-level", "warn"])
+            .env("TOKIO_WORKER_THREADS", "1")
+            .env("MADANG__HTTP__LISTEN", "127.0.0.1:0")
+            .env("MADANG__TURN__LISTEN", "127.0.0.1:0")
+            .env("MADANG__HTTP__MAX_CONNECTIONS", "200000")
+            .env("MADANG__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "200000")
+            .env("MADANG__SIGNALING__MAX_CONNECTIONS_PER_ADDRESS", "200000")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = process.stdout.take().ok_or("the server has no output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).await?;
+        let ready = line.strip_prefix("ready ").ok_or_else(|| format!("the server said: {line}"))?;
+        let ready: serde_json::Value = serde_json::from_str(ready)?;
+        let http = ready["http"][0].as_str().ok_or("the server has no address")?;
+        Ok(Self { url: format!("{}/v1/ws", http.replacen("http", "ws", 1)), process })
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage, Box<dyn Error>> {
+        let id = self.process.id().ok_or("the server has ended")?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // proc_pid_stat(5): the name in parentheses may hold anything; fields 14 and 15 are clock ticks.
+        let after = stat.rsplit_once(')').ok_or("an unknown form of stat")?.1;
+        let fields: Vec<u64> = after.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0)).collect();
+        let [user, system, pages] = [10, 11, 20].map(|at| fields.get(at).copied().unwrap_or(0));
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        Ok(Usage {
+            resident_bytes: pages * rustix::param::page_size() as u64,
+            cpu_seconds: (user + system) as f64 / ticks,
+        })
+    }
+}
