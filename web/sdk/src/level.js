@@ -16,18 +16,26 @@ export async function resumeLevels() {
 
 /** The loudness of one MediaStreamTrack. */
 export class LevelMeter {
+  /** @type {MediaStreamAudioSourceNode | undefined} */
   #source;
+  /** @type {AnalyserNode | undefined} */
   #analyser;
   #samples;
 
   /** @param {MediaStreamTrack} media an audio track */
   constructor(media) {
     const audio = audioContext();
-    this.#source = audio?.createMediaStreamSource(new MediaStream([media]));
-    this.#analyser = audio?.createAnalyser();
-    if (this.#analyser) this.#analyser.fftSize = 1024;
     this.#samples = new Float32Array(1024);
-    if (this.#analyser) this.#source?.connect(this.#analyser);
+    try {
+      this.#source = audio?.createMediaStreamSource(new MediaStream([media]));
+      this.#analyser = audio?.createAnalyser();
+    } catch {
+      // Firefox refuses a device whose sample rate is not the context's: no level then.
+    }
+    if (this.#analyser) {
+      this.#analyser.fftSize = this.#samples.length;
+      this.#source?.connect(this.#analyser);
+    }
     if (audio?.state === 'suspended') audio.resume().catch(() => {});
   }
 
