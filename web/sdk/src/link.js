@@ -47,6 +47,8 @@ export class Link {
   #wasConnected = false;
   /** The newest limit that the server set for it. @type {Limit | null} */
   #limit = null;
+  /** @type {{ code: number, text: string, url: string }[]} */
+  #candidateErrors = [];
   /** What happened to it, oldest first. @type {{ at: number, event: string }[]} */
   #history = [];
 
@@ -89,6 +91,7 @@ export class Link {
     });
     connection.addEventListener('connectionstatechange', () => this.#connectionChanged());
     connection.addEventListener('iceconnectionstatechange', () => this.#note(`ice ${connection.iceConnectionState}`));
+    connection.addEventListener('icecandidateerror', (event) => this.#candidateFailed(event));
     this.#note(`open, ${open.offerer === 'you' ? 'offering' : 'awaiting an offer'}`);
     if (open.offerer === 'you') this.#negotiation.offer();
   }
@@ -114,6 +117,13 @@ export class Link {
   }
   get history() {
     return this.#history;
+  }
+  /**
+   * STUN and TURN servers that did not serve, by STUN error code (RFC 8489 §14.8); 701 means out
+   * of reach, as is a `turns:` server whose certificate the browser does not trust.
+   */
+  get candidateErrors() {
+    return this.#candidateErrors;
   }
   get limit() {
     return this.#limit;
@@ -295,6 +305,14 @@ export class Link {
     } else if (state === 'failed') {
       this.#become('failed');
     }
+  }
+
+  /** @param {RTCPeerConnectionIceErrorEvent} event */
+  #candidateFailed({ errorCode: code, errorText: text, url }) {
+    const known = this.#candidateErrors.some((each) => each.code === code && each.url === url);
+    if (known) return;
+    this.#candidateErrors.push({ code, text, url });
+    this.#note(`ice server ${url}: ${code} ${text}`);
   }
 
   /** @param {LinkState} state */
