@@ -62,7 +62,7 @@ class LinksPanel {
   #legend = makeLegend();
   #yard;
   #table;
-  #tip;
+  #tip = new Tip();
   /** @type {Inspector|null} */
   #inspector = null;
   /** @type {View|null} */
@@ -84,7 +84,7 @@ class LinksPanel {
     };
     this.#yard = new Yard(options);
     this.#table = new LinkTable(options);
-    this.#tip = new Tip(this.#yard.element);
+    const caption = h('div', { class: 'links-caption' }, this.#legend.element, this.#tip.element);
     const words = h('p', { class: 'links-text' }, this.#why, ' ', this.#learn);
     this.element = h(
       'section',
@@ -92,7 +92,7 @@ class LinksPanel {
       h(
         'div',
         { class: 'links-layout' },
-        h('div', { class: 'links-picture' }, this.#yard.element, this.#legend.element),
+        h('div', { class: 'links-picture' }, this.#yard.element, caption),
         h('div', { class: 'links-words' }, this.#figures.element, words, this.#table.element),
       ),
     );

@@ -1,35 +1,23 @@
-// The figures of the link under the pointer, beside it in the yard.
+// The figures of the link under the pointer. They take the legend's place, so that they cover
+// neither a person nor a line.
 
-import { h, say } from './dom.js';
+import { h, say, set } from './dom.js';
 import { bitrate, milliseconds, percent } from './format.js';
 import { pathWords } from './table.js';
 
 /** @typedef {import('./model.js').View} View */
 
 export class Tip {
-  #frame;
   #name = h('strong');
-  #path = h('span');
-  #figures = h('span');
-  #element = h(
-    'div',
-    { class: 'yard-tip', 'aria-hidden': 'true', hidden: true },
-    this.#name,
-    this.#path,
-    this.#figures,
-  );
+  #path = h('span', { class: 'yard-tip-path' });
+  #figures = h('span', { class: 'yard-tip-figures' });
+  element = h('div', { class: 'yard-tip', 'aria-hidden': 'true', hidden: true }, this.#name, this.#path, this.#figures);
   /** @type {View|null} */
   #view = null;
   /** @type {import('./strings.js').Strings|null} */
   #strings = null;
   /** @type {string|null} */
   #linkId = null;
-
-  /** @param {HTMLElement} frame */
-  constructor(frame) {
-    this.#frame = frame;
-    frame.append(this.#element);
-  }
 
   /** @param {View} view @param {import('./strings.js').Strings} strings */
   update(view, strings) {
@@ -47,27 +35,17 @@ export class Tip {
   #render() {
     const link = this.#view?.links.find((l) => l.id === this.#linkId);
     const strings = this.#strings;
-    this.#element.hidden = !link || !strings;
+    this.element.hidden = !link || !strings;
     if (!link || !strings) return;
+    set(this.element, { 'data-shade': link.shade });
     say(this.#name, link.peer === null ? strings.hearth : link.name);
     say(this.#path, pathWords(link, strings));
-    say(
-      this.#figures,
-      `↑ ${bitrate(link.upBps)}  ↓ ${bitrate(link.downBps)}  ${milliseconds(link.rttMs)}  ${percent(link.loss)}`,
-    );
-    this.#place(link.id);
-  }
-
-  /** Above the link's middle, and never outside the frame. @param {string} id */
-  #place(id) {
-    const line = this.#frame.querySelector(`[data-link="${CSS.escape(id)}"] .yard-hit`);
-    if (!line) return;
-    const frame = this.#frame.getBoundingClientRect();
-    const box = line.getBoundingClientRect();
-    const own = this.#element.getBoundingClientRect();
-    const x = box.left + box.width / 2 - frame.left - own.width / 2;
-    const y = box.top + box.height / 2 - frame.top - own.height - 18;
-    this.#element.style.left = `${Math.max(0, Math.min(frame.width - own.width, x))}px`;
-    this.#element.style.top = `${Math.max(0, y)}px`;
+    const figures = [
+      `↑\u00a0${bitrate(link.upBps)}`,
+      `↓\u00a0${bitrate(link.downBps)}`,
+      milliseconds(link.rttMs),
+      percent(link.loss),
+    ];
+    say(this.#figures, figures.join(' · '));
   }
 }
