@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn each_limit_holds_and_released_places_come_back() {
         let (mut quota, limits) = (Quota::default(), limits());
-        let mut take = |quota: &mut Quota, user: &str, client: &str| quota.acquire(&limits, user.into(), ip(client));
+        let take = |quota: &mut Quota, user: &str, client: &str| quota.acquire(&limits, user.into(), ip(client));
         let first = take(&mut quota, "a", "198.51.100.1").expect("room");
         take(&mut quota, "a", "198.51.100.2").expect("room");
         assert_eq!(take(&mut quota, "a", "198.51.100.3").err(), Some(Exceeded::Own), "per user");

@@ -20,17 +20,17 @@ fn indications_go_both_ways_under_a_permission() {
     let mut world = World::new();
     let (alice, relayed) = allocated(&mut world, "192.0.2.1:1000");
     alice.indicate(&mut world, PEER, b"too early");
-    world.from_peer(relayed, addr(PEER), b"too early");
+    world.peer_sends(relayed, addr(PEER), b"too early");
     assert!(world.to_peers.is_empty() && world.to_clients.is_empty());
 
     assert_eq!(alice.permit(&mut world, &[PEER]).code(), 0);
     alice.indicate(&mut world, PEER, b"hello");
     assert_eq!(world.to_peers, [(relayed, addr(PEER), b"hello".to_vec())]);
     // A permission is for the address, whatever the port (RFC 8656 §9).
-    world.from_peer(relayed, addr("9.9.9.9:1"), b"world");
+    world.peer_sends(relayed, addr("9.9.9.9:1"), b"world");
     assert_eq!(world.to_clients.len(), 1);
     assert_eq!(indication(&world.to_clients[0].1), (addr("9.9.9.9:1"), b"world".to_vec()));
-    world.from_peer(relayed, addr("9.9.9.8:5000"), b"a stranger");
+    world.peer_sends(relayed, addr("9.9.9.8:5000"), b"a stranger");
     assert!(world.to_clients.is_empty());
 }
 
@@ -41,7 +41,7 @@ fn a_channel_carries_data_both_ways() {
     assert_eq!(alice.bind(&mut world, 0x4000, PEER).code(), 0);
     alice.channel_data(&mut world, 0x4000, b"hello");
     assert_eq!(world.to_peers, [(relayed, addr(PEER), b"hello".to_vec())]);
-    world.from_peer(relayed, addr(PEER), b"world");
+    world.peer_sends(relayed, addr(PEER), b"world");
     let expected = ChannelData { channel: channel(0x4000), data: b"world" };
     assert_eq!(ChannelData::parse(&world.to_clients[0].1), Ok(expected));
     assert_eq!(world.to_clients[0].1.len(), 9, "no padding over UDP");
@@ -58,7 +58,7 @@ fn channel_data_is_padded_on_a_stream() {
     alice.tuple.transport = Transport::Tls;
     let relayed = alice.allocate(&mut world).relayed();
     alice.bind(&mut world, 0x4000, PEER);
-    world.from_peer(relayed, addr(PEER), b"world");
+    world.peer_sends(relayed, addr(PEER), b"world");
     assert_eq!(world.to_clients[0].1, [0x40, 0, 0, 5, b'w', b'o', b'r', b'l', b'd', 0, 0, 0]);
 }
 
@@ -69,10 +69,10 @@ fn permissions_last_five_minutes_and_channels_ten() {
     alice.refresh(&mut world, 3600);
     alice.bind(&mut world, 0x4000, PEER);
     world.pass(299);
-    world.from_peer(relayed, addr(PEER), b"x");
+    world.peer_sends(relayed, addr(PEER), b"x");
     assert_eq!(world.to_clients.len(), 1);
     world.pass(1);
-    world.from_peer(relayed, addr(PEER), b"x");
+    world.peer_sends(relayed, addr(PEER), b"x");
     assert!(world.to_clients.is_empty());
     alice.channel_data(&mut world, 0x4000, b"x");
     assert!(world.to_peers.is_empty(), "a channel without its permission carries nothing");
@@ -84,7 +84,7 @@ fn permissions_last_five_minutes_and_channels_ten() {
     world.pass(10);
     alice.channel_data(&mut world, 0x4000, b"x");
     assert!(world.to_peers.is_empty(), "the channel has expired");
-    world.from_peer(relayed, addr(PEER), b"x");
+    world.peer_sends(relayed, addr(PEER), b"x");
     assert_eq!(indication(&world.to_clients[0].1).1, b"x", "an indication, without the channel");
 }
 
@@ -111,7 +111,7 @@ fn forbidden_peers_get_403_and_the_whole_request_fails() {
         alice.indicate(&mut world, peer, b"x");
         assert!(world.to_peers.is_empty());
     }
-    world.from_peer(relayed, addr(PEER), b"x");
+    world.peer_sends(relayed, addr(PEER), b"x");
     assert!(world.to_clients.is_empty(), "nothing of a failed request is installed");
     let mut six = Client::alice("192.0.2.1:1006");
     six.allocate_ipv6(&mut world);
@@ -130,7 +130,7 @@ fn a_peer_of_the_other_family_gets_443() {
     let relayed = six.allocate_ipv6(&mut world).relayed();
     assert_eq!(six.permit(&mut world, &[PEER]).code(), 443);
     assert_eq!(six.permit(&mut world, &["[2600::1]:1"]).code(), 0);
-    world.from_peer(relayed, addr("[2600::1]:1"), b"six");
+    world.peer_sends(relayed, addr("[2600::1]:1"), b"six");
     assert_eq!(indication(&world.to_clients[0].1), (addr("[2600::1]:1"), b"six".to_vec()));
 }
 
@@ -173,7 +173,7 @@ fn our_own_address_is_reachable_at_live_relayed_addresses_only() {
     alice.indicate(&mut world, "198.51.100.1:3478", b"to the server itself");
     assert!(world.to_peers.is_empty() && world.to_clients.is_empty());
     // ... and lets in nothing that comes through the network.
-    world.from_peer(at_alice, addr("198.51.100.1:3478"), b"x");
+    world.peer_sends(at_alice, addr("198.51.100.1:3478"), b"x");
     assert!(world.to_clients.is_empty());
     carol.refresh(&mut world, 0);
     alice.indicate(&mut world, &at_carol.to_string(), b"gone");
@@ -222,6 +222,6 @@ fn empty_data_is_relayed_too() {
     alice.bind(&mut world, 0x4000, PEER);
     alice.channel_data(&mut world, 0x4000, b"");
     assert_eq!(world.to_peers, [(relayed, addr(PEER), Vec::new())]);
-    world.from_peer(relayed, addr(PEER), b"");
+    world.peer_sends(relayed, addr(PEER), b"");
     assert_eq!(world.to_clients[0].1, [0x40, 0, 0, 0]);
 }

@@ -33,7 +33,7 @@ pub const HEADER: usize = 20;
 pub fn message_length(bytes: &[u8]) -> Option<usize> {
     let header: &[u8; HEADER] = bytes.first_chunk()?;
     let length = u16::from_be_bytes([header[2], header[3]]);
-    let plausible = header[0] & 0xC0 == 0 && header[4..8] == MAGIC_COOKIE.to_be_bytes() && length % 4 == 0;
+    let plausible = header[0] & 0xC0 == 0 && header[4..8] == MAGIC_COOKIE.to_be_bytes() && length.is_multiple_of(4);
     plausible.then(|| HEADER + usize::from(length))
 }
 

@@ -1,6 +1,6 @@
 //! A server in virtual time: a clock that tests move, relays that are addresses only, and clients
 //! that build their messages attribute by attribute.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::panic, reason = "each test binary uses its own part, and fails where it has to")]
 
 use std::{
     collections::HashMap,
@@ -139,7 +139,7 @@ impl World {
     }
 
     /// A datagram from outside to the relay at `relayed`.
-    pub(crate) fn from_peer(&mut self, relayed: SocketAddr, from: SocketAddr, data: &[u8]) {
+    pub(crate) fn peer_sends(&mut self, relayed: SocketAddr, from: SocketAddr, data: &[u8]) {
         self.to_clients.clear();
         self.to_peers.clear();
         let relay = *self.relays.iter().find(|(_, address)| **address == relayed).expect("an open relay").0;
