@@ -14,22 +14,22 @@ function s(tag, attributes) {
   return element;
 }
 
-/** People around the yard, clockwise from the left. */
+/** People in the corners of the yard. */
 const SEATS = [
-  { x: 24, y: 44, tone: 'a' },
-  { x: 60, y: 16, tone: 'b' },
-  { x: 96, y: 44, tone: 'c' },
-  { x: 60, y: 72, tone: 'd' },
+  { x: 28, y: 20, tone: 'a' },
+  { x: 92, y: 20, tone: 'b' },
+  { x: 92, y: 68, tone: 'c' },
+  { x: 28, y: 68, tone: 'd' },
 ];
 const MIDDLE = { x: 60, y: 44 };
 
 /** @param {Shape} shape @returns {SVGElement} */
 export function drawShape(shape) {
   const svg = s('svg', { viewBox: '0 0 120 88', class: `shape ${shape}`, 'aria-hidden': 'true' });
-  svg.append(s('rect', { class: 'yard', x: 12, y: 6, width: 96, height: 76, rx: 20 }));
+  svg.append(s('rect', { class: 'yard', x: 9, y: 3, width: 102, height: 82, rx: 22 }));
   svg.append(...LINES[shape]());
   if (shape !== 'mesh') svg.append(...hearth(shape));
-  for (const seat of SEATS) svg.append(s('circle', { class: `person tone-${seat.tone}`, cx: seat.x, cy: seat.y, r: 8 }));
+  for (const seat of SEATS) svg.append(s('circle', { class: `person tone-${seat.tone}`, cx: seat.x, cy: seat.y, r: 9 }));
   return svg;
 }
 
@@ -37,20 +37,22 @@ export function drawShape(shape) {
 const LINES = {
   mesh: () =>
     SEATS.flatMap((from, i) => SEATS.slice(i + 1).map((to) => s('line', { class: 'wire', x1: from.x, y1: from.y, x2: to.x, y2: to.y }))),
-  sfu: () => SEATS.flatMap((seat) => [along(seat, 0, 'wire strong'), along(seat, 5, 'wire'), along(seat, -5, 'wire')]),
-  mcu: () => SEATS.flatMap((seat) => [along(seat, 3, 'wire strong'), along(seat, -3, 'wire strong')]),
+  sfu: () => SEATS.flatMap((seat) => [bowed(seat, 0, 'wire strong'), bowed(seat, 9, 'wire'), bowed(seat, -9, 'wire')]),
+  mcu: () => SEATS.flatMap((seat) => [bowed(seat, 5.5, 'wire'), bowed(seat, -5.5, 'wire')]),
 };
 
 /**
- * A line between a seat and the middle, moved aside.
+ * A line between a seat and the middle, bowed to one side.
  * @param {{x: number, y: number}} seat
- * @param {number} aside
+ * @param {number} bow
  * @param {string} name
  */
-function along(seat, aside, name) {
-  const dx = seat.x === MIDDLE.x ? aside : 0;
-  const dy = seat.y === MIDDLE.y ? aside : 0;
-  return s('line', { class: name, x1: seat.x + dx, y1: seat.y + dy, x2: MIDDLE.x + dx, y2: MIDDLE.y + dy });
+function bowed(seat, bow, name) {
+  const [dx, dy] = [MIDDLE.x - seat.x, MIDDLE.y - seat.y];
+  const long = Math.hypot(dx, dy);
+  const x = (seat.x + MIDDLE.x) / 2 - (dy / long) * bow;
+  const y = (seat.y + MIDDLE.y) / 2 + (dx / long) * bow;
+  return s('path', { class: name, d: `M${seat.x} ${seat.y}Q${x.toFixed(1)} ${y.toFixed(1)} ${MIDDLE.x} ${MIDDLE.y}` });
 }
 
 /** @param {Shape} shape */
@@ -58,8 +60,9 @@ function hearth(shape) {
   const { x, y } = MIDDLE;
   if (shape === 'sfu') return [s('rect', { class: 'hearth', x: x - 10, y: y - 10, width: 20, height: 20, rx: 6 }), s('circle', { class: 'ember', cx: x, cy: y, r: 3.5 })];
   return [
-    s('circle', { class: 'hearth', cx: x, cy: y, r: 12 }),
-    s('path', { class: 'pot', d: `M${x - 6} ${y - 2}h12v2a6 6 0 0 1-12 0ZM${x - 8} ${y - 2}h16` }),
+    s('rect', { class: 'hearth', x: x - 11, y: y - 11, width: 22, height: 22, rx: 7 }),
+    s('path', { class: 'pot', d: `M${x - 5} ${y - 1.5}h10v1a5 5 0 0 1-10 0ZM${x - 6.5} ${y - 1.5}h13` }),
+    s('path', { class: 'steam', d: `M${x - 2.2} ${y - 5}v-1.6M${x + 2.2} ${y - 5}v-1.6` }),
   ];
 }
 

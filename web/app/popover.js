@@ -91,7 +91,7 @@ export function openDialog(title, fill, params) {
     h(
       'div',
       { class: 'dialog-head' },
-      h('h2', { id: 'dialog-title', t: title, tp: params }),
+      h('h2', { id: 'dialog-title', t: title, tp: params, tabindex: -1 }),
       h('button', { class: 'icon-button', type: 'button', label: 'close', onclick: close }, icon('close')),
     ),
     ...fill(close),
@@ -102,6 +102,8 @@ export function openDialog(title, fill, params) {
   });
   document.body.append(dialog);
   dialog.showModal();
+  const first = dialog.querySelector('[autofocus], select') ?? dialog.querySelector('h2');
+  if (first instanceof HTMLElement) first.focus();
   return dialog;
 }
 

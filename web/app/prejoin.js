@@ -64,6 +64,8 @@ export class Prejoin {
   }
 
   focus() {
+    // On a phone the keyboard would cover half the mirror.
+    if (matchMedia('(pointer: coarse)').matches) return;
     if (this.#name.value) this.#join.focus();
     else this.#name.focus();
   }

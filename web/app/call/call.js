@@ -81,7 +81,7 @@ export class Call {
     this.element = h('div', { class: 'call' }, yard, this.#panel.element);
     this.#fold = new IdleFold(this.element, {
       mayFold: () => this.#panel.open === null && room.remoteParticipants.size > 0 && room.state === 'connected',
-      measure: () => this.#stage.setBarHeight(dock.offsetHeight),
+      measure: () => this.#stage.setBar({ height: dock.offsetHeight, left: this.#bar.element.offsetLeft, right: this.#bar.element.offsetLeft + this.#bar.element.offsetWidth }),
     });
     this.#stopKeys = listenForKeys(this.#keys());
     for (const event of EVENTS) room.on(event, this.#schedule);
@@ -129,6 +129,7 @@ export class Call {
   /** @param {HTMLButtonElement} button */
   #openMore(button) {
     openMore(button, this.#room, {
+      isFolded: (control) => this.#bar.button(control).offsetWidth === 0,
       hand: () => void this.#toggleHand(),
       people: () => this.#panel.toggle('people'),
       links: () => this.#panel.toggle('links'),
@@ -204,6 +205,7 @@ export class Call {
   /** @param {PanelName|null} now @param {PanelName|null} before */
   #panelChanged(now, before) {
     this.element.classList.toggle('with-panel', now !== null);
+    if (now === 'chat') this.#toasts.clear();
     if (now === null && before) this.#bar.button(before).focus({ preventScroll: true });
     this.#sync();
     this.#fold.wake();

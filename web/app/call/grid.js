@@ -85,12 +85,9 @@ function stripBeside(large, small, width, height, gap) {
 
 /** @type {typeof layoutStrip} */
 function stripBelow(large, small, width, height, gap) {
-  const columns = Math.min(small, Math.max(2, Math.ceil(small / 2), Math.floor(width / 180)));
-  const rows = Math.ceil(small / columns);
-  const cell = Math.min((width - gap * (columns - 1)) / columns, 240);
-  const tileHeight = Math.min(cell, (height * 0.42 - gap * (rows - 1)) / rows);
-  const stripHeight = rows * tileHeight + (rows - 1) * gap;
-  const main = layoutGrid(large, width, height - stripHeight - gap, gap);
-  const strip = placeRows(small, { columns, width: cell, height: tileHeight }, width, stripHeight, gap);
-  return { large: main, small: strip.map((box) => ({ ...box, y: box.y + height - stripHeight })) };
+  // A shared screen is wide; what a tall window has left is the people's.
+  const mainHeight = Math.min(Math.max(width * 0.72 * large, height * 0.34), height * 0.6);
+  const main = layoutGrid(large, width, mainHeight, gap);
+  const strip = layoutGrid(small, width, height - mainHeight - gap, gap);
+  return { large: main, small: strip.map((box) => ({ ...box, y: box.y + mainHeight + gap })) };
 }

@@ -12,6 +12,7 @@ import { showKeys } from './keys.js';
  * @typedef {import('/sdk/index.js').Room} Room
  *
  * @typedef {object} MoreActions
+ * @property {(control: 'hand'|'people'|'links') => boolean} isFolded whether a control has no place in the bar
  * @property {() => void} hand
  * @property {() => void} people
  * @property {() => void} links
@@ -36,13 +37,13 @@ export function openMore(anchor, room, actions) {
       };
       const hand = room.localParticipant.handRaised;
       // On a narrow window these leave the bar and live here.
-      const folded = [
-        menuItem({ icon: 'hand', t: hand ? 'bar.hand.on' : 'bar.hand', className: 'folded', onclick: then(actions.hand) }),
-        menuItem({ icon: 'people', t: 'bar.people', className: 'folded', onclick: then(actions.people) }),
-        menuItem({ icon: 'links', t: 'bar.links', className: 'folded', onclick: then(actions.links) }),
-      ];
+      const folded = /** @type {const} */ ([
+        ['hand', hand ? 'bar.hand.on' : 'bar.hand'],
+        ['people', 'bar.people'],
+        ['links', 'bar.links'],
+      ]).filter(([control]) => actions.isFolded(control));
       const items = [
-        ...folded,
+        ...folded.map(([control, t]) => menuItem({ icon: control, t, onclick: then(actions[control]) })),
         menuItem({ icon: 'copy', t: 'copy.link', onclick: then(actions.copyLink) }),
         menuItem({ icon: 'settings', t: 'more.devices', testid: 'devices', onclick: then(() => void showDevices(room)) }),
       ];

@@ -7,9 +7,16 @@ import { Tile } from './tile.js';
 /**
  * @typedef {import('/sdk/index.js').Room} Room
  * @typedef {import('/sdk/index.js').Participant} Participant
+ * @typedef {import('./grid.js').Box} Box
  */
 
 const GAP = 8;
+// The share of a tile's area worth keeping when the controls are given a place of their own.
+const KEPT_AREA = 0.94;
+const NAME_HEIGHT = 36;
+
+/** @param {Box[]} boxes */
+const areaOf = ([box]) => (box ? box.width * box.height : 0);
 
 export class Stage {
   #room;
@@ -19,7 +26,8 @@ export class Stage {
   #sounds = new Map();
   #soundBox = h('div', { hidden: true });
   #invite;
-  #barHeight = 0;
+  /** Where the controls are when they are seen. @type {{height: number, left: number, right: number}} */
+  #bar = { height: 0, left: 0, right: 0 };
   #observer;
 
   /** @param {Room} room @param {HTMLElement} invite what to show beside somebody who is alone */
@@ -33,10 +41,9 @@ export class Stage {
     this.element.append(this.#soundBox);
   }
 
-  /** @param {number} height of the controls above the stage's lower edge, whether seen or not */
-  setBarHeight(height) {
-    if (this.#barHeight === height) return;
-    this.#barHeight = height;
+  /** @param {{height: number, left: number, right: number}} bar the controls above the stage's lower edge */
+  setBar(bar) {
+    this.#bar = bar;
     this.layout();
   }
 
@@ -134,25 +141,52 @@ export class Stage {
     const cameras = tiles.filter((tile) => tile.source === 'camera');
     if (screens.length > 0) {
       const boxes = layoutStrip(screens.length, cameras.length, width, height, GAP);
-      screens.forEach((tile, i) => this.#place(tile, boxes.large[i], false));
+      screens.forEach((tile, i) => this.#place(tile, this.#clear(tile, boxes.large[i]), false));
       cameras.forEach((tile, i) => this.#place(tile, boxes.small[i], true));
       return;
     }
     const isAlone = !this.#invite.hidden;
-    const boxes = layoutGrid(cameras.length + (isAlone ? 1 : 0), width, height, GAP);
+    const boxes = this.#grid(cameras.length + (isAlone ? 1 : 0), width, height);
     cameras.forEach((tile, i) => this.#place(tile, boxes[i + (isAlone ? 1 : 0)], false));
     if (isAlone && boxes[0]) this.#placeInvite(boxes[0]);
   }
 
-  /** @param {Tile} tile @param {import('./grid.js').Box|undefined} box @param {boolean} isSmall */
+  /**
+   * Leaves the controls their place where that costs the pictures next to nothing.
+   * @param {number} count
+   * @param {number} width
+   * @param {number} height
+   */
+  #grid(count, width, height) {
+    const whole = layoutGrid(count, width, height, GAP);
+    const above = layoutGrid(count, width, height - this.#bar.height + GAP, GAP);
+    return areaOf(above) > areaOf(whole) * KEPT_AREA ? above : whole;
+  }
+
+  /**
+   * A shared screen is shown whole; where that leaves room, the controls get it.
+   * @param {Tile} tile
+   * @param {Box|undefined} box
+   */
+  #clear(tile, box) {
+    const { videoWidth, videoHeight } = tile.video;
+    if (!box || !videoWidth) return box;
+    const needed = (box.width * videoHeight) / videoWidth;
+    const free = this.element.clientHeight - this.#bar.height - GAP - box.y;
+    return box.y + box.height > free && needed <= free ? { ...box, height: Math.min(box.height, free) } : box;
+  }
+
+  /** @param {Tile} tile @param {Box|undefined} box @param {boolean} isSmall */
   #place(tile, box, isSmall) {
     if (!box) return;
     const moved = { ...box, x: box.x + GAP, y: box.y + GAP };
-    const lift = moved.y + moved.height - (this.element.clientHeight - this.#barHeight);
-    tile.place(moved, { isSmall, lift });
+    // A row of the grid rises together; beside a screen only what lies under the controls does.
+    const isUnder = !isSmall || (moved.x < this.#bar.right && moved.x + moved.width > this.#bar.left);
+    const lift = moved.y + moved.height - (this.element.clientHeight - this.#bar.height);
+    tile.place(moved, { isSmall, lift: isUnder ? Math.min(lift, moved.height - NAME_HEIGHT) : 0 });
   }
 
-  /** @param {import('./grid.js').Box} box */
+  /** @param {Box} box */
   #placeInvite(box) {
     const { style } = this.#invite;
     style.transform = `translate(${(box.x + GAP).toFixed(1)}px, ${(box.y + GAP).toFixed(1)}px)`;

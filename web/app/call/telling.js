@@ -7,6 +7,7 @@
 
 // Below this a camera's picture is sent visibly smaller.
 const SMALLER_BPS = 500_000;
+const TOGETHER_MS = 600;
 const LIMITS = ['congestion', 'room_limit', 'participant_limit'];
 
 /**
@@ -38,9 +39,17 @@ export function tellOf(room, { toasts, banner, panel, openChat, isOwnDoing }) {
 function tellOfPeople(room, toasts) {
   /** @type {WeakSet<Participant>} */
   const hands = new WeakSet();
+  /** @type {string[]} */
+  let arrived = [];
   room.on('participantConnected', (p) => {
     // Those who were here before come with the welcome, and need no announcement.
-    if (room.state === 'connected') toasts.say('say.joined', { name: p.name });
+    if (room.state !== 'connected') return;
+    if (arrived.push(p.name) > 1) return;
+    // Friends come in together; one word serves for all.
+    setTimeout(() => {
+      toasts.say('say.joined', { name: arrived.join(', ') });
+      arrived = [];
+    }, TOGETHER_MS);
   });
   room.on('participantDisconnected', (p, reason) => {
     if (room.state !== 'connected') return;

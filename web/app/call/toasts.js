@@ -4,7 +4,7 @@ import { h } from '../dom.js';
 import { icon } from '../icons.js';
 
 const STAY_MS = 5000;
-const MOST = 3;
+const MOST = 2;
 
 export class Toasts {
   element = h('div', { class: 'toasts', role: 'status', 'aria-live': 'polite', testid: 'toasts' });
@@ -15,7 +15,7 @@ export class Toasts {
    * @param {{icon?: string, onclick?: () => void, tone?: 'hand'|'warn'}} [options]
    */
   say(t, tp, { icon: name, onclick, tone } = {}) {
-    const words = h('span', { t, tp });
+    const words = h('span', { class: 'toast-words', t, tp });
     const toast = onclick
       ? h('button', { class: 'toast', type: 'button', onclick: () => (onclick(), remove()) }, name ? icon(name, 'small') : null, words)
       : h('div', { class: 'toast' }, name ? icon(name, 'small') : null, words);
@@ -27,5 +27,9 @@ export class Toasts {
     this.element.append(toast);
     while (this.element.childElementCount > MOST) this.element.firstElementChild?.remove();
     setTimeout(remove, STAY_MS);
+  }
+
+  clear() {
+    this.element.replaceChildren();
   }
 }

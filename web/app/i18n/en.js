@@ -171,7 +171,7 @@ export default {
   'links.title': 'Links',
   'links.failed': 'The links panel could not be loaded.',
 
-  'sound.blocked': 'Your browser holds the sound back',
+  'sound.blocked': 'The sound is blocked',
   'sound.start': 'Turn sound on',
   'banner.reconnecting': 'Reconnecting… your friends still see you',
   'banner.back': 'You are back',

@@ -172,7 +172,7 @@ const ko = {
   'links.title': '연결',
   'links.failed': '연결 패널을 불러오지 못했어요.',
 
-  'sound.blocked': '브라우저가 소리를 막고 있어요',
+  'sound.blocked': '소리가 막혀 있어요',
   'sound.start': '소리 켜기',
   'banner.reconnecting': '다시 연결하는 중… 친구들은 아직 보여요',
   'banner.back': '다시 이어졌어요',
