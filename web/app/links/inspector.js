@@ -108,7 +108,7 @@ export class Inspector {
    * @param {View} view
    * @param {import('./types.js').RoomFigures} stats
    */
-  update(view, stats) {
+  async update(view, stats) {
     const { room, linkId } = this.#options;
     const link = room.links.get(linkId);
     const shown = view.links.find((l) => l.id === linkId);
@@ -117,15 +117,9 @@ export class Inspector {
       this.#link = link;
       this.#view = shown;
       this.#figures = stats.links.find((l) => l.id === linkId) ?? null;
-      void this.#askPairs(link);
+      this.#tried = await link.candidatePairs();
     }
     this.#render();
-  }
-
-  /** @param {LinkLike} link */
-  async #askPairs(link) {
-    this.#tried = await link.candidatePairs();
-    this.#pairs.update(this.#tried, this.#strings);
   }
 
   get #strings() {
@@ -160,6 +154,7 @@ export class Inspector {
       strings,
     );
     this.#sdp.update(descriptions, { ours: strings.you, theirs: peer }, strings);
+    this.#pairs.update(this.#tried, strings);
     this.#history.update(link.history, strings);
   }
 

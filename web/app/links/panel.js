@@ -126,7 +126,10 @@ class LinksPanel {
       const stats = await this.#room.getStats();
       this.#view = viewOf(this.#room, stats);
       this.#render();
-      this.#inspector?.update(this.#view, stats);
+      await this.#inspector?.update(this.#view, stats);
+    } catch (error) {
+      // A connection may close while it is asked; the next second asks those that are left.
+      console.debug('links panel', error);
     } finally {
       this.#isAsking = false;
     }
