@@ -25,6 +25,8 @@ export class Links {
   /** By the server's link id. @type {Map<string, Link>} */
   all = new Map();
   #host;
+  /** Of the session before, by peer. @type {Map<string, Link>} */
+  #former = new Map();
   #limits = new Limits();
   /** Replacements without success, by peer. @type {Map<string, number>} */
   #attempts = new Map();
@@ -55,7 +57,28 @@ export class Links {
     networkInformation()?.addEventListener('change', this.#onNetwork);
   }
 
-  /** The links of another session are dead, whatever they are called. */
+  /**
+   * A new session has links of its own. What still flows between people on the old ones may go on
+   * until they have come back.
+   * @param {(peer: string) => boolean} isExpected
+   */
+  supersede(isExpected) {
+    for (const link of [...this.all.values()]) {
+      if (link.peer === null || link.state !== 'connected' || !isExpected(link.peer)) continue;
+      this.#former.set(link.peer, link);
+      this.all.delete(link.id);
+      this.#host.closed(link);
+    }
+    this.clear();
+  }
+
+  /** @param {string} peer has come back, or will not */
+  release(peer) {
+    this.#former.get(peer)?.close();
+    this.#former.delete(peer);
+  }
+
+  /** Closes all of them. */
   clear() {
     for (const id of [...this.all.keys()]) this.close(id);
     this.#limits.clear();
@@ -182,8 +205,9 @@ export class Links {
     });
   }
 
-  /** Closes all of it. */
+  /** The room is over. */
   end() {
+    for (const peer of [...this.#former.keys()]) this.release(peer);
     clearTimeout(this.#networkTimer);
     globalThis.removeEventListener?.('online', this.#onNetwork);
     networkInformation()?.removeEventListener('change', this.#onNetwork);

@@ -99,6 +99,7 @@ function makeRoster(room, parts) {
     emit: room.emit,
     sized: (track, size) =>
       room.signaling()?.send({ t: 'subscribe', track: track.id, on: size !== null, priority: 0, ...size }),
+    removed: (id) => parts.links.release(id),
     added: (track) => {
       track.playThrough(parts.playback);
       bind(room, parts, track);

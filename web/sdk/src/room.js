@@ -273,9 +273,10 @@ export class Room extends Emitter {
     this.#topology = welcome.topology;
     this.#epoch = welcome.epoch;
     this.#iceServers = welcome.ice_servers;
-    if (fresh) this.#links.clear();
+    const present = new Set(welcome.participants.map((each) => each.id));
+    if (fresh) this.#links.supersede((peer) => !present.has(peer));
     this.#local.welcome(welcome.self, fresh);
-    this.#roster.reset(welcome.participants);
+    this.#roster.reset(welcome.participants, { linger: fresh });
     this.#links.reset(welcome.links);
     this.#speakers.start();
     this.#reporter.start();

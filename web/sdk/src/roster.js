@@ -17,13 +17,33 @@ import { RemoteTrack } from './track.js';
  * @property {<K extends keyof RoomEvents>(event: K, ...args: RoomEvents[K]) => void} emit
  * @property {(track: RemoteTrack, size: { width: number, height: number } | null) => void} sized
  * @property {(track: RemoteTrack) => void} added a track to be bound to its media
+ * @property {(id: string) => void} removed somebody has gone
  */
+
+// After a restart of the server, people come back one by one within this time.
+const LINGER_MS = 4000;
+
+/**
+ * Whether a newcomer is somebody from before a restart of the server, which gives new ids.
+ * @param {RemoteParticipant} former
+ * @param {ParticipantInfo} info
+ */
+function isSame(former, info) {
+  if (former.identity !== former.id && former.identity === info.identity) return true;
+  const cids = new Set([...former.tracks.values()].map((track) => track.cid));
+  if (cids.size === 0) return former.name === info.name;
+  return info.tracks.some((track) => cids.has(track.cid));
+}
 
 export class Roster {
   /** By id, in the order in which they came. @type {Map<string, RemoteParticipant>} */
   remotes = new Map();
   #local;
   #host;
+  /** Of the session before, and expected back. @type {Set<RemoteParticipant>} */
+  #lingering = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #lingerTimer;
 
   /**
    * @param {LocalParticipant} local
@@ -56,13 +76,30 @@ export class Roster {
   }
 
   /**
-   * The whole room anew: what is not in it has gone.
+   * The whole room anew: what is not in it has gone, or is about to come back to a server that
+   * was restarted.
    * @param {ParticipantInfo[]} infos
+   * @param {{ linger?: boolean }} [options]
    */
-  reset(infos) {
+  reset(infos, { linger = false } = {}) {
     const present = new Set(infos.map((info) => info.id));
-    for (const id of [...this.remotes.keys()]) if (!present.has(id)) this.#remove(id);
+    for (const [id, participant] of [...this.remotes]) {
+      if (present.has(id)) continue;
+      if (linger) this.#linger(participant);
+      else this.#remove(id);
+    }
     for (const info of infos) this.#put(info);
+  }
+
+  /** @param {RemoteParticipant} participant */
+  #linger(participant) {
+    this.#lingering.add(participant);
+    participant.presence = 'away';
+    this.#host.emit('participantChanged', participant);
+    clearTimeout(this.#lingerTimer);
+    this.#lingerTimer = setTimeout(() => {
+      for (const each of [...this.#lingering]) this.#remove(each.id, 'lost');
+    }, LINGER_MS);
   }
 
   /** @param {ParticipantEvent} event */
@@ -91,6 +128,8 @@ export class Roster {
   /** @param {ParticipantInfo} info */
   #put(info) {
     const known = this.remotes.get(info.id);
+    const former = known ? undefined : [...this.#lingering].find((each) => isSame(each, info));
+    if (former) this.#remove(former.id);
     const participant = known ?? new RemoteParticipant();
     const changed = participant.update(info);
     if (!known) {
@@ -110,6 +149,8 @@ export class Roster {
     if (!participant) return;
     for (const trackId of [...participant.tracks.keys()]) this.#removeTrack(participant, trackId);
     this.remotes.delete(id);
+    this.#lingering.delete(participant);
+    this.#host.removed(id);
     this.#host.emit('participantDisconnected', participant, reason);
   }
 

@@ -130,7 +130,7 @@ test('a new session after a restart of the server: new links, same local tracks'
     welcome({ session: 's_two', self, links: [{ ...LINK, peer: 'p_b' }], participants: [participant('p_b')] }),
   );
   await settled();
-  assert.equal(FakeRoomConnection.made[0].closed, true);
+  assert.equal(FakeRoomConnection.made[0].closed, true, 'it was not connected');
   assert.equal(FakeRoomConnection.made.length, 2);
   assert.deepEqual(FakeWebSocket.last.of('desc')[0].tracks, { 0: 't_new' });
   assert.equal(room.localParticipant.id, 'p_new');
@@ -205,4 +205,36 @@ test('leaving ends the links, gives the devices back, and says why', async (t) =
   assert.equal(camera.readyState, 'ended');
   assert.equal(room.state, 'disconnected');
   assert.deepEqual(events.at(-1), ['disconnected', { code: 'left', message: '' }]);
+});
+
+test('after a restart of the server, what flows between people goes on until they are back', async (t) => {
+  const { room } = await joined(t, { more: withPeer() });
+  const [former] = FakeRoomConnection.made;
+  former.become('connected');
+  FakeWebSocket.last.break();
+  t.mock.timers.tick(500);
+  FakeWebSocket.last.open();
+  FakeWebSocket.last.say(welcome({ session: 's_two', self: participant('p_new') }));
+  await settled();
+  assert.equal(former.closed, false);
+  assert.equal(room.links.size, 0);
+  assert.equal(room.remoteParticipants.get('p_a').presence, 'away');
+  const tracks = [track('t_9', { cid: 'cid-t_a' })];
+  FakeWebSocket.last.say({ t: 'participant', s: 1, change: 'added', participant: participant('p_b', { tracks }) });
+  assert.equal(former.closed, true);
+  assert.deepEqual([...room.remoteParticipants.keys()], ['p_b']);
+});
+
+test('what has gone for good after a restart does not linger', async (t) => {
+  const { room, events } = await joined(t, { more: withPeer() });
+  const [former] = FakeRoomConnection.made;
+  former.become('connected');
+  FakeWebSocket.last.break();
+  t.mock.timers.tick(500);
+  FakeWebSocket.last.open();
+  FakeWebSocket.last.say(welcome({ session: 's_two', self: participant('p_new') }));
+  t.mock.timers.tick(4000);
+  assert.equal(former.closed, true);
+  assert.equal(room.remoteParticipants.size, 0);
+  assert.deepEqual(events.at(-1), ['participantDisconnected', 'p_a']);
 });

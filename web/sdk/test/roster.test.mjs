@@ -13,6 +13,7 @@ function roster() {
     emit: (event, ...args) => events.push([event, ...args.map((each) => each?.id ?? each)]),
     sized: (which, size) => events.push(['sized', which.id, size]),
     added: (which) => events.push(['added', which.id]),
+    removed: (id) => events.push(['removed', id]),
   });
   return { roster: made, events };
 }
@@ -35,6 +36,7 @@ test('people and their tracks come, change and go', () => {
     ['added', 't_2'],
     ['trackUnpublished', 't_2', 'p_a'],
     ['trackUnpublished', 't_1', 'p_a'],
+    ['removed', 'p_a'],
     ['participantDisconnected', 'p_a', 'left'],
   ]);
   assert.equal(room.remotes.size, 0);
@@ -51,6 +53,7 @@ test('a new picture of the room keeps who stays, by the same object', () => {
   assert.deepEqual(
     events.map(([event, id]) => `${event} ${id}`),
     [
+      'removed p_b',
       'participantDisconnected p_b',
       'participantChanged p_a',
       'trackUnpublished t_1',
@@ -99,4 +102,43 @@ test('the size on screen is said once it has settled, and only when it changes',
     ['sized', 't_1', { width: 320, height: 180 }],
     ['sized', 't_1', null],
   ]);
+});
+
+test('people of a server that was restarted stay until they are back under a new id', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { roster: room, events } = roster();
+  const before = [
+    participant('p_a', { tracks: [track('t_1', { cid: 'camera-a' })] }),
+    participant('p_b', { tracks: [track('t_2', { cid: 'camera-b' })] }),
+    participant('p_c', { name: 'Cho' }),
+    participant('p_d', { identity: 'dan@example.org' }),
+  ];
+  room.reset(before);
+  room.reset([], { linger: true });
+  assert.deepEqual([...room.remotes.keys()], ['p_a', 'p_b', 'p_c', 'p_d']);
+  assert.equal(room.remotes.get('p_a').presence, 'away');
+  events.length = 0;
+  const back = [
+    participant('p_1', { tracks: [track('t_9', { cid: 'camera-a' })] }),
+    participant('p_3', { name: 'Cho' }),
+    participant('p_4', { identity: 'dan@example.org' }),
+    participant('p_5', { name: 'somebody new' }),
+  ];
+  for (const info of back) room.participantEvent({ change: 'added', participant: info });
+  assert.deepEqual([...room.remotes.keys()], ['p_b', 'p_1', 'p_3', 'p_4', 'p_5']);
+  assert.deepEqual(
+    events.filter(([event]) => event.startsWith('participant')).map(([event, id]) => `${event} ${id}`),
+    [
+      'participantDisconnected p_a',
+      'participantConnected p_1',
+      'participantDisconnected p_c',
+      'participantConnected p_3',
+      'participantDisconnected p_d',
+      'participantConnected p_4',
+      'participantConnected p_5',
+    ],
+  );
+  t.mock.timers.tick(4000);
+  assert.equal(room.remotes.has('p_b'), false);
+  assert.deepEqual(events.at(-1), ['participantDisconnected', 'p_b', 'lost']);
 });
