@@ -18,7 +18,10 @@ for (const link of document.querySelectorAll('#languages a')) {
 const headings = [...document.querySelectorAll('#body h2[id]')];
 const contents = find('#contents', HTMLElement);
 const items = headings.map((heading) => h('li', {}, h('a', { href: `#${heading.id}` }, heading.textContent)));
-if (items.length > 0) contents.append(h('ol', {}, ...items));
+const isWide = matchMedia('(min-width: 981px)');
+const folded = h('details', { open: isWide.matches }, h('summary', { t: 'learn.contents' }), h('ol', {}, ...items));
+isWide.addEventListener('change', () => (folded.open = isWide.matches));
+contents.append(folded);
 contents.hidden = items.length === 0;
 
 // Marks where the reader is.

@@ -47,7 +47,9 @@ function tellOfPeople(room, toasts) {
     if (arrived.push(p.name) > 1) return;
     // Friends come in together; one word serves for all.
     setTimeout(() => {
-      toasts.say('say.joined', { name: arrived.join(', ') });
+      const names = arrived.slice(0, 2).join(', ');
+      if (arrived.length > 2) toasts.say('say.joined.many', { names, count: arrived.length - 2 });
+      else toasts.say('say.joined', { name: names });
       arrived = [];
     }, TOGETHER_MS);
   });

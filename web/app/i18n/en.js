@@ -178,6 +178,7 @@ export default {
   'banner.congestion': 'Your uplink is weak, so your picture is sent smaller. Your voice goes first.',
   'banner.limit': 'This room limits what is sent, so your picture is smaller.',
   'say.joined': (/** @type {any} */ { name }) => `${name} came in`,
+  'say.joined.many': (/** @type {any} */ { names, count }) => `${names} and ${count} more came in`,
   'say.left': (/** @type {any} */ { name }) => `${name} left`,
   'say.lost': (/** @type {any} */ { name }) => `${name} lost the connection`,
   'say.kicked': (/** @type {any} */ { name }) => `${name} was removed`,
@@ -229,4 +230,5 @@ export default {
   'notice.internal.title': 'Something broke on our side',
   'notice.internal.text': 'It is not your fault. Try again; if it stays, tell whoever runs this server.',
   'notice.detail': (/** @type {any} */ { text }) => `The server says: ${text}`,
+  'learn.contents': 'On this page',
 };

@@ -179,6 +179,7 @@ const ko = {
   'banner.congestion': '업로드가 느려서 내 화면을 작게 보내고 있어요. 목소리가 먼저니까요.',
   'banner.limit': '이 방은 보내는 양을 정해 두어서 내 화면이 조금 작아졌어요.',
   'say.joined': ({ name }) => `${name} 님이 들어왔어요`,
+  'say.joined.many': ({ names, count }) => `${names} 님 외 ${count}명이 들어왔어요`,
   'say.left': ({ name }) => `${name} 님이 나갔어요`,
   'say.lost': ({ name }) => `${name} 님의 연결이 끊겼어요`,
   'say.kicked': ({ name }) => `${name} 님을 내보냈어요`,
@@ -230,6 +231,7 @@ const ko = {
   'notice.internal.title': '저희 쪽에 문제가 생겼어요',
   'notice.internal.text': '잘못하신 게 아니에요. 다시 해 보고, 계속되면 서버를 운영하는 분에게 알려 주세요.',
   'notice.detail': ({ text }) => `서버가 알려 준 내용: ${text}`,
+  'learn.contents': '차례',
 };
 
 export default ko;
