@@ -60,7 +60,10 @@ export function launchFirefox() {
       'media.navigator.streams.fake': true,
       'media.navigator.permission.disabled': true,
       'media.autoplay.default': 0,
+      'media.autoplay.block-webaudio': false,
       'media.autoplay.blocking_policy': 0,
+      // A sound card of the browser's own making: without one, Web Audio's clock stands still.
+      'media.cubeb.force_mock_context': true,
       'media.peerconnection.ice.loopback': true,
       'media.peerconnection.ice.obfuscate_host_addresses': false,
       'intl.accept_languages': 'en-US',

@@ -180,9 +180,15 @@ export class Person {
     );
   }
 
+  /** Opens the side panel of that name, unless it is open. */
+  async openPanel(name) {
+    const isOpen = () => this.page.$eval(`[data-testid="${name}"]`, (button) => button.getAttribute('aria-expanded') === 'true');
+    if (!(await isOpen())) await this.click(name);
+    await until(`${this.name} has ${name} open`, isOpen);
+  }
+
   async chat(text) {
-    if (!(await this.find('chat-input'))) await this.click('chat');
-    await until(`${this.name} has a chat field`, () => this.find('chat-input'));
+    await this.openPanel('chat');
     await this.page.focus('[data-testid="chat-input"]');
     await this.page.keyboard.type(text);
     await this.page.keyboard.press('Enter');

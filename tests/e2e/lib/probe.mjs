@@ -90,16 +90,16 @@ export function installProbe() {
       if (connection.connectionState !== 'connected') continue;
       const reports = await connection.getStats();
       for (const report of reports.values()) {
-        const chosen = report.type === 'candidate-pair' && report.nominated && report.state === 'succeeded';
-        if (!chosen || report.selected === false) continue;
-        const local = reports.get(report.localCandidateId);
-        const remote = reports.get(report.remoteCandidateId);
+        // Chromium names the pair in its transport, Firefox marks the pair itself.
+        const chosen = report.type === 'transport' ? reports.get(report.selectedCandidatePairId) : report.selected && report;
+        if (!chosen) continue;
+        const local = reports.get(chosen.localCandidateId);
         found.push({
           local: local?.candidateType,
           relayProtocol: local?.relayProtocol,
-          remote: remote?.candidateType,
-          bytesSent: report.bytesSent,
-          bytesReceived: report.bytesReceived,
+          remote: reports.get(chosen.remoteCandidateId)?.candidateType,
+          bytesSent: chosen.bytesSent,
+          bytesReceived: chosen.bytesReceived,
         });
       }
     }

@@ -164,6 +164,7 @@ export function get(url) {
 function environment(config) {
   const env = {};
   for (const [key, value] of Object.entries(config)) {
+    if (value === undefined) continue;
     const name = `MADANG__${key.toUpperCase().split('.').join('__')}`;
     env[name] = typeof value === 'string' ? value : toml(value);
   }
