@@ -36,12 +36,13 @@ const chromiumArgs = [
 ];
 
 /**
- * @param {{ args?: string[], executablePath?: string, language?: string }} [options]
+ * @param {{ args?: string[], executablePath?: string, language?: string, pipe?: boolean }} [options]
  */
-export function launchChromium({ args = [], executablePath, language = 'en-US' } = {}) {
+export function launchChromium({ args = [], executablePath, language = 'en-US', pipe = false } = {}) {
   return puppeteer.launch({
     browser: 'chrome',
     executablePath: executablePath ?? chromiumPath(),
+    pipe,
     headless: true,
     acceptInsecureCerts: true,
     args: [...chromiumArgs, `--lang=${language}`, `--accept-lang=${language}`, ...args],

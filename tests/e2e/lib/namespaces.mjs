@@ -1,0 +1,58 @@
+// Network namespaces with veth pairs between them: machines that share nothing but cables.
+// Addresses are those of RFC 5737, for documentation; nothing leaves this machine.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+let made = 0;
+
+function ip(...args) {
+  return execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+}
+
+export class Namespace {
+  /** @param {string} label */
+  constructor(label) {
+    this.name = `madang-${process.pid}-${++made}-${label}`;
+    ip('netns', 'add', this.name);
+    this.run('ip', 'link', 'set', 'lo', 'up');
+  }
+
+  /** Runs a command inside. */
+  run(...command) {
+    return execFileSync('ip', ['netns', 'exec', this.name, ...command], { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  }
+
+  /** The words to put before a command so that it runs inside. */
+  get prefix() {
+    return ['ip', 'netns', 'exec', this.name];
+  }
+
+  /** A script that runs a program inside, for launchers that want one path. */
+  wrapper(program) {
+    const script = path.join(os.tmpdir(), `${this.name}.sh`);
+    writeFileSync(script, `#!/bin/sh\nexec ${this.prefix.join(' ')} ${program} "$@"\n`);
+    chmodSync(script, 0o755);
+    return script;
+  }
+
+  remove() {
+    ip('netns', 'del', this.name);
+  }
+}
+
+/**
+ * A cable between two namespaces; both ends come up with an address.
+ * @param {[Namespace, string, string]} one the namespace, the interface's name, its address with prefix
+ * @param {[Namespace, string, string]} other
+ */
+export function connect(one, other) {
+  const [from, fromName] = one;
+  const [to, toName] = other;
+  ip('link', 'add', fromName, 'netns', from.name, 'type', 'veth', 'peer', 'name', toName, 'netns', to.name);
+  for (const [space, name, address] of [one, other]) {
+    space.run('ip', 'addr', 'add', address, 'dev', name);
+    space.run('ip', 'link', 'set', name, 'up');
+  }
+}
