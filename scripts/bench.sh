@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal.
+source "$(dirname "$0")/lib.sh"
+scripts/test-needs.sh
+scripts/build.sh
+export MADANG_BIN=$PWD/target/release/madang
+
+wanted() {
+  local each
+  [ $# -gt 1 ] || return 0
+  for each in "${@:2}"; do [ "$each" != "$1" ] || return 0; done
+  return 1
+}
+if wanted join "$@"; then
+  say "From the click on Join to the first picture"
+  node benches/join.mjs
+fi
+if wanted signal "$@"; then
+  say "Signaling: idle participants, relayed messages"
+  "$MADANG_BIN" loadtest signal
+fi
