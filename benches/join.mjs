@@ -33,16 +33,25 @@ async function openPage(browser, url) {
 const click = (page, selector) => page.locator(selector).click();
 
 const picture = (page) =>
-  until('the first picture is on screen', () => page.evaluate(() => window.__marks.shown && window.__marks), { timeout: 30_000, every: 20 });
+  until('the first picture is on screen', () => page.evaluate(() => window.__marks.shown && window.__marks), {
+    timeout: 30_000,
+    every: 20,
+  });
 
 async function madang(browser, server, run) {
   const url = (name) => `${server.url}/r/bench-${process.pid}-${run}?lang=en&name=${name}`;
   const first = await openPage(browser, `${url('First')}&autojoin`);
-  await until('the first is in', () => first.evaluate(() => window.madang?.room?.state === 'connected'), { timeout: 30_000 });
-  const second = await openPage(browser, url('Second'));
-  await until('the camera is open', () => second.evaluate(() => [...document.querySelectorAll('video')].some((video) => video.videoWidth > 0)), {
+  await until('the first is in', () => first.evaluate(() => window.madang?.room?.state === 'connected'), {
     timeout: 30_000,
   });
+  const second = await openPage(browser, url('Second'));
+  await until(
+    'the camera is open',
+    () => second.evaluate(() => [...document.querySelectorAll('video')].some((video) => video.videoWidth > 0)),
+    {
+      timeout: 30_000,
+    },
+  );
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await click(second, '[data-testid="join"]');
   const marks = await picture(second);
@@ -82,7 +91,8 @@ try {
 
 const figures = (name, from, to) => found[name].map((marks) => marks[to] - marks[from]).filter(Number.isFinite);
 const show = (values) => (values.length ? Math.round(median(values)) : '–');
-const spread = (values) => (values.length ? `${Math.round(quantile(values, 0.1))}…${Math.round(quantile(values, 0.9))}` : '–');
+const spread = (values) =>
+  values.length ? `${Math.round(quantile(values, 0.1))}…${Math.round(quantile(values, 0.9))}` : '–';
 console.log(`\nFrom the click on Join to the first picture: median of ${runs} runs, in ms (10 % … 90 %)`);
 console.log(`${os.cpus()[0].model}, ${os.cpus().length} cores, Linux ${os.release()}\n`);
 printTable(

@@ -16,7 +16,10 @@ export function installClock() {
       this.addEventListener('track', ({ track }) => remote.add(track));
       this.addEventListener('icecandidate', ({ candidate }) => candidate && mark('gathered'));
       this.addEventListener('signalingstatechange', () => this.signalingState === 'stable' && mark('answered'));
-      this.addEventListener('iceconnectionstatechange', () => this.iceConnectionState === 'connected' && mark('checked'));
+      this.addEventListener(
+        'iceconnectionstatechange',
+        () => this.iceConnectionState === 'connected' && mark('checked'),
+      );
       this.addEventListener('connectionstatechange', () => this.connectionState === 'connected' && mark('secured'));
     }
   };

@@ -41,16 +41,29 @@ for (const relay of ['udp', 'tcp', 'tls']) {
   test(`two aiortc peers exchange pictures and sound through TURN over ${relay.toUpperCase()} alone`, async (t) => {
     const room = freshRoom();
     const before = await server.metric('madang_turn_relayed_bytes_total');
-    const looks = { One: { tone: 500, hear: 900, colour: '200,40,40' }, Two: { tone: 900, hear: 500, colour: '50,70,200' } };
+    const looks = {
+      One: { tone: 500, hear: 900, colour: '200,40,40' },
+      Two: { tone: 900, hear: 500, colour: '50,70,200' },
+    };
     const clients = {};
     for (const [name, look] of Object.entries(looks)) {
-      const options = { url: server.webSocketUrl, room, name, tone: look.tone, 'listen-for': look.hear, colour: look.colour, relay };
+      const options = {
+        url: server.webSocketUrl,
+        room,
+        name,
+        tone: look.tone,
+        'listen-for': look.hear,
+        colour: look.colour,
+        relay,
+      };
       clients[name] = new PythonClient(options, { SSL_CERT_FILE: cert });
       t.after(() => clients[name].end());
       await clients[name].event(`${name} is in`, ({ event }) => event === 'welcome');
     }
     for (const [name, client] of Object.entries(clients)) {
-      await client.event(`${name} decodes the other`, ({ event, frames }) => event === 'video' && frames >= 40, { timeout: 20_000 });
+      await client.event(`${name} decodes the other`, ({ event, frames }) => event === 'video' && frames >= 40, {
+        timeout: 20_000,
+      });
       await client.event(`${name} hears the other`, ({ event, share }) => event === 'audio' && share > 0.5);
     }
     const relayed = (await server.metric('madang_turn_relayed_bytes_total')) - before;

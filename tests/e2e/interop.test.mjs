@@ -63,7 +63,10 @@ for (const first of ['Chromium', 'Python']) {
     py.id = (await client.event('the client is in', ({ event }) => event === 'welcome')).id;
 
     await ann.meets([py], { timeout: 10_000 });
-    const seen = await client.event('Python decodes Chromium', ({ event, frames }) => event === 'video' && frames >= 40);
+    const seen = await client.event(
+      'Python decodes Chromium',
+      ({ event, frames }) => event === 'video' && frames >= 40,
+    );
     assert.ok(seen.width >= 320 && seen.height >= 180, JSON.stringify(seen));
     const far = Math.max(...seen.colour.map((value, i) => Math.abs(value - looks.Ann.colour[i])));
     assert.ok(far < 45, `rgb(${seen.colour})`);
@@ -75,10 +78,15 @@ for (const first of ['Chromium', 'Python']) {
     await client.event('chat reaches Python', ({ event, text }) => event === 'chat' && text === 'hello from Chromium');
 
     await ann.room((r) => r.localParticipant.publishData(new TextEncoder().encode('bytes'), { topic: 'greeting' }));
-    await client.event('bytes reach Python', ({ event, topic, payload }) => event === 'data' && topic === 'greeting' && payload === 'bytes');
+    await client.event(
+      'bytes reach Python',
+      ({ event, topic, payload }) => event === 'data' && topic === 'greeting' && payload === 'bytes',
+    );
 
     client.say({ leave: true });
-    await until('the tile is gone', async () => !(await ann.tiles()).some((tile) => tile.startsWith(py.id)), { timeout: 2000 });
+    await until('the tile is gone', async () => !(await ann.tiles()).some((tile) => tile.startsWith(py.id)), {
+      timeout: 2000,
+    });
     ann.unharmed();
   });
 }

@@ -25,7 +25,14 @@ function metricsBecome(expected) {
 
 /** Everyone meets everyone else within five seconds of the last one's joining. */
 async function everyoneMeets(people, options) {
-  await Promise.all(people.map((person) => person.meets(people.filter((other) => other !== person), options)));
+  await Promise.all(
+    people.map((person) =>
+      person.meets(
+        people.filter((other) => other !== person),
+        options,
+      ),
+    ),
+  );
 }
 
 test('two people see and hear each other within five seconds, and the metrics say so', async (t) => {
@@ -42,9 +49,13 @@ test('two people see and hear each other within five seconds, and the metrics sa
   assert.equal(await rig.server.metric('madang_turn_relayed_bytes_total'), 0);
 
   await bo.click('leave');
-  await until('the tile of someone who left is gone', async () => !(await ann.tiles()).some((tile) => tile.startsWith(bo.id)), {
-    timeout: 2000,
-  });
+  await until(
+    'the tile of someone who left is gone',
+    async () => !(await ann.tiles()).some((tile) => tile.startsWith(bo.id)),
+    {
+      timeout: 2000,
+    },
+  );
   await metricsBecome({ participants: 1, links: 0 });
 });
 
@@ -69,9 +80,13 @@ test('four people see and hear each other within five seconds, over three links 
   await gone.click('leave');
   await Promise.all(
     people.map((person) =>
-      until(`${person.name} no longer has a tile of ${gone.name}`, async () => !(await person.tiles()).some((tile) => tile.startsWith(gone.id)), {
-        timeout: 2000,
-      }),
+      until(
+        `${person.name} no longer has a tile of ${gone.name}`,
+        async () => !(await person.tiles()).some((tile) => tile.startsWith(gone.id)),
+        {
+          timeout: 2000,
+        },
+      ),
     ),
   );
   assert.ok(performance.now() - left < 2500);
@@ -85,7 +100,9 @@ test('closing the tab is leaving: the tile goes within two seconds', async (t) =
   const bo = await rig.person(t, 'Bo', room);
   await ann.sees(bo);
   await bo.page.close({ runBeforeUnload: false });
-  await until('the tile is gone', async () => !(await ann.tiles()).some((tile) => tile.startsWith(bo.id)), { timeout: 2000 });
+  await until('the tile is gone', async () => !(await ann.tiles()).some((tile) => tile.startsWith(bo.id)), {
+    timeout: 2000,
+  });
 });
 
 test('the links panel counts n-1 uplinks and downlinks, and none for the server', async (t) => {
@@ -107,11 +124,18 @@ test('the links panel counts n-1 uplinks and downlinks, and none for the server'
   await until('the inspector opens', () => ann.find('inspector'));
   await until('it shows an offer and an answer', async () => {
     const [offer, answer] = [await ann.text('inspector-offer'), await ann.text('inspector-answer')];
-    return (/a=fingerprint|fingerprint/i.test(offer) && /VP8/.test(offer) && /opus/i.test(answer)) || { wait: offer.slice(0, 200) };
+    return (
+      (/a=fingerprint|fingerprint/i.test(offer) && /VP8/.test(offer) && /opus/i.test(answer)) || {
+        wait: offer.slice(0, 200),
+      }
+    );
   });
   assert.match(await ann.text('inspector-pairs'), /host|direct/i);
   ann.unharmed();
 
   await cho.click('leave');
-  await until('one up, one down is left', async () => (await figure('links-up')) === 1 && (await figure('links-down')) === 1);
+  await until(
+    'one up, one down is left',
+    async () => (await figure('links-up')) === 1 && (await figure('links-down')) === 1,
+  );
 });

@@ -75,7 +75,11 @@ test('the network changes under a call: ICE restarts on the same link and the ca
   await Promise.all([ann.meets([bo]), bo.meets([ann])]);
   await ann.joined();
   assert.equal(ann.id, before.id);
-  assert.equal(await ann.page.evaluate(() => window.__probe.connections.length), before.connections, 'the PeerConnection was kept');
+  assert.equal(
+    await ann.page.evaluate(() => window.__probe.connections.length),
+    before.connections,
+    'the PeerConnection was kept',
+  );
   ann.unharmed();
   bo.unharmed();
 });

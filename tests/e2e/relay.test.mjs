@@ -23,7 +23,9 @@ for (const transport of ['udp', 'tcp', 'tls']) {
       assert.equal(pairs[0].local, 'relay');
       assert.equal(pairs[0].remote, 'relay');
       assert.equal(pairs[0].relayProtocol, transport);
-      assert.deepEqual(await person.room((r) => [...r.links.values()].map((link) => link.path)), [`relay_${transport}`]);
+      assert.deepEqual(await person.room((r) => [...r.links.values()].map((link) => link.path)), [
+        `relay_${transport}`,
+      ]);
       person.unharmed();
     }
     const relayed = (await rig.server.metric('madang_turn_relayed_bytes_total')) - bytesBefore;
@@ -33,7 +35,10 @@ for (const transport of ['udp', 'tcp', 'tls']) {
 
     await ann.click('leave');
     await bo.click('leave');
-    await until('the allocations are gone', async () => (await rig.server.metric('madang_turn_allocations', { transport })) === 0);
+    await until(
+      'the allocations are gone',
+      async () => (await rig.server.metric('madang_turn_allocations', { transport })) === 0,
+    );
   });
 }
 

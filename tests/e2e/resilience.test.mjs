@@ -22,8 +22,11 @@ test('signaling cut for ten seconds: video never stops, chat arrives once and in
   const watches = [ann.watch(bo), bo.watch(ann)];
   proxy.goDark();
   await until('Bo notices', () => bo.room((r) => r.state === 'reconnecting'));
-  await until('Ann sees that Bo is away', () => ann.room((r, id) => r.remoteParticipants.get(id)?.presence === 'away', bo.id));
-  for (const line of ['from Ann, one', 'from Ann, two', 'from Ann, three']) await ann.room((r, text) => r.sendChat(text), line);
+  await until('Ann sees that Bo is away', () =>
+    ann.room((r, id) => r.remoteParticipants.get(id)?.presence === 'away', bo.id),
+  );
+  for (const line of ['from Ann, one', 'from Ann, two', 'from Ann, three'])
+    await ann.room((r, text) => r.sendChat(text), line);
   // Not awaited: these wait in the page until signaling is back.
   for (const line of ['from Bo, one', 'from Bo, two', 'from Bo, three']) {
     await bo.room((r, text) => void r.sendChat(text).catch(() => {}), line);
@@ -33,7 +36,8 @@ test('signaling cut for ten seconds: video never stops, chat arrives once and in
   proxy.comeBack();
   await until('Bo is back', () => bo.room((r) => r.state === 'connected'));
 
-  const texts = (person, start) => person.room((r, s) => r.messages.map((m) => m.text).filter((m) => m.startsWith(s)), start);
+  const texts = (person, start) =>
+    person.room((r, s) => r.messages.map((m) => m.text).filter((m) => m.startsWith(s)), start);
   const three = (who) => ['one', 'two', 'three'].map((count) => `from ${who}, ${count}`);
   for (const person of [ann, bo]) {
     for (const who of ['Ann', 'Bo']) {
@@ -49,7 +53,11 @@ test('signaling cut for ten seconds: video never stops, chat arrives once and in
   }
   const gaps = await Promise.all(watches.map((watch) => watch.stop()));
   assert.ok(Math.max(...gaps) < 1500, `pictures stood still for ${gaps.map(Math.round)} ms`);
-  assert.equal(await bo.page.evaluate(() => window.__probe.connections.length), connections, 'the link was kept, not made again');
+  assert.equal(
+    await bo.page.evaluate(() => window.__probe.connections.length),
+    connections,
+    'the link was kept, not made again',
+  );
   assert.equal(await ann.room((r, id) => r.remoteParticipants.get(id)?.presence, bo.id), 'present');
   ann.unharmed();
   bo.unharmed();
@@ -80,19 +88,27 @@ test('the server is killed and started again: everyone is back with video by the
   await Promise.all([ann.meets([bo]), bo.meets([ann])]);
 
   await own.server.kill();
-  await until('both notice', async () => (await ann.room((r) => r.state)) === 'reconnecting' && (await bo.room((r) => r.state)) === 'reconnecting');
+  await until(
+    'both notice',
+    async () =>
+      (await ann.room((r) => r.state)) === 'reconnecting' && (await bo.room((r) => r.state)) === 'reconnecting',
+  );
   await sleep(3000);
   await own.server.restart();
   const ready = performance.now();
   await Promise.all(
-    [ann, bo].map((person) => until(`${person.name} is connected again`, () => person.room((r) => r.state === 'connected'), { timeout: 5000 })),
+    [ann, bo].map((person) =>
+      until(`${person.name} is connected again`, () => person.room((r) => r.state === 'connected'), { timeout: 5000 }),
+    ),
   );
   for (const person of [ann, bo]) await person.joined();
   await Promise.all(
     [
       [ann, bo],
       [bo, ann],
-    ].map(([person, other]) => until(`${person.name} decodes ${other.name}`, async () => (await person.video(other))?.frames > 0)),
+    ].map(([person, other]) =>
+      until(`${person.name} decodes ${other.name}`, async () => (await person.video(other))?.frames > 0),
+    ),
   );
   const took = performance.now() - ready;
   assert.ok(took < 5000, `video was back ${Math.round(took)} ms after the ready line`);

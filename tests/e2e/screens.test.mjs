@@ -6,7 +6,10 @@ import { Person } from './lib/person.mjs';
 import { Rig, freshRoom } from './lib/rig.mjs';
 import { sleep, until } from './lib/until.mjs';
 
-const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844, hasTouch: true, isMobile: true } };
+const sizes = {
+  desktop: { width: 1280, height: 800 },
+  phone: { width: 390, height: 844, hasTouch: true, isMobile: true },
+};
 const variants = [
   { lang: 'en', scheme: 'light' },
   { lang: 'ko', scheme: 'dark' },
@@ -22,11 +25,14 @@ function stickingOut() {
   const wide = document.scrollingElement.scrollWidth - innerWidth;
   const found = wide > 0 ? [`the page is ${wide} px too wide`] : [];
   for (const element of document.querySelectorAll('button, [data-testid="tile"], input, h1, a')) {
-    if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || element.closest('[inert]')) continue;
+    if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || element.closest('[inert]'))
+      continue;
     const box = element.getBoundingClientRect();
     if (box.width === 0 || box.height === 0) continue;
     if (box.left < -1 || box.right > innerWidth + 1) {
-      found.push(`${element.tagName.toLowerCase()} ${element.dataset.testid ?? element.className} at ${Math.round(box.left)}…${Math.round(box.right)}`);
+      found.push(
+        `${element.tagName.toLowerCase()} ${element.dataset.testid ?? element.className} at ${Math.round(box.left)}…${Math.round(box.right)}`,
+      );
     }
   }
   return found;
@@ -70,7 +76,10 @@ test('home and learning page', async (t) => {
     for (const [size, viewport] of Object.entries(sizes)) {
       await learn.page.setViewport(viewport);
       await learn.screenshot(`learn${path.endsWith('ko') ? '-ko' : '-en'}-${size}`);
-      assert.ok(await learn.page.evaluate(() => document.scrollingElement.scrollWidth <= innerWidth), `${path} is too wide`);
+      assert.ok(
+        await learn.page.evaluate(() => document.scrollingElement.scrollWidth <= innerWidth),
+        `${path} is too wide`,
+      );
     }
     learn.unharmed();
   }
@@ -80,7 +89,9 @@ test('before joining, with and without a camera', async (t) => {
   const room = freshRoom();
   await rig.person(t, 'Bo', room);
   const ann = await visit(t, `/r/${room}?name=Ann`);
-  await until('the mirror shows a picture', () => ann.page.evaluate(() => document.querySelector('video')?.videoWidth > 0));
+  await until('the mirror shows a picture', () =>
+    ann.page.evaluate(() => document.querySelector('video')?.videoWidth > 0),
+  );
   await sleep(1000);
   await shoot(ann, 'prejoin');
   ann.unharmed();
@@ -106,7 +117,9 @@ test('the room with one, two and four people, and its panels', async (t) => {
 
   await bo.chat('Good evening! 좋은 저녁이에요');
   await ann.chat('The notes are at https://example.com/notes');
-  await bo.chat('Thank you. I will read them tonight, and write down what is missing, so that we can talk about it tomorrow.');
+  await bo.chat(
+    'Thank you. I will read them tonight, and write down what is missing, so that we can talk about it tomorrow.',
+  );
   for (const panel of ['chat', 'people', 'links']) {
     await ann.openPanel(panel);
     await sleep(panel === 'links' ? 2500 : 300);

@@ -44,7 +44,9 @@ test('a shared screen becomes a tile of its own, and goes when sharing ends', as
     await giver.click('screen');
     await seer.sees(giver, { source: 'screen', fps: 4, width: 1280, height: 720, timeout: 8000 });
     await giver.click('screen');
-    await until('the tile is gone', async () => !(await seer.tiles()).includes(`${giver.id}/screen`), { timeout: 2000 });
+    await until('the tile is gone', async () => !(await seer.tiles()).includes(`${giver.id}/screen`), {
+      timeout: 2000,
+    });
   }
   ann.unharmed();
   bo.unharmed();
@@ -72,15 +74,25 @@ test('bytes go over data channels: reliable to everyone, lossy, and to one alone
   for (const person of [bo, cho]) {
     await person.room((r) => {
       window.received = [];
-      r.on('dataReceived', (bytes, from, topic) => window.received.push([new TextDecoder().decode(bytes), from.id, topic ?? '']));
+      r.on('dataReceived', (bytes, from, topic) =>
+        window.received.push([new TextDecoder().decode(bytes), from.id, topic ?? '']),
+      );
     });
   }
   const messages = () => rig.server.metric('madang_signaling_messages_total');
   const large = 'x'.repeat(40_000);
   await ann.room((r) => r.localParticipant.publishData(new TextEncoder().encode('all'), { topic: 'a' }));
-  await ann.room((r, text) => r.localParticipant.publishData(new TextEncoder().encode(text), { topic: 'large' }), large);
-  await ann.room((r) => r.localParticipant.publishData(new TextEncoder().encode('lossy'), { reliable: false, topic: 'b' }));
-  await ann.room((r, id) => r.localParticipant.publishData(new TextEncoder().encode('only Bo'), { to: [id], topic: 'c' }), bo.id);
+  await ann.room(
+    (r, text) => r.localParticipant.publishData(new TextEncoder().encode(text), { topic: 'large' }),
+    large,
+  );
+  await ann.room((r) =>
+    r.localParticipant.publishData(new TextEncoder().encode('lossy'), { reliable: false, topic: 'b' }),
+  );
+  await ann.room(
+    (r, id) => r.localParticipant.publishData(new TextEncoder().encode('only Bo'), { to: [id], topic: 'c' }),
+    bo.id,
+  );
   const sorted = (rows) => rows.map((row) => row.join('|')).sort();
   const shared = [
     ['all', ann.id, 'a'],
@@ -93,7 +105,11 @@ test('bytes go over data channels: reliable to everyone, lossy, and to one alone
   ]) {
     await until(`${person.name} has its bytes`, async () => {
       const found = await person.page.evaluate(() => window.received);
-      return JSON.stringify(sorted(found)) === JSON.stringify(sorted(expected)) || { wait: found.map((row) => row[0].slice(0, 20)) };
+      return (
+        JSON.stringify(sorted(found)) === JSON.stringify(sorted(expected)) || {
+          wait: found.map((row) => row[0].slice(0, 20)),
+        }
+      );
     });
   }
   assert.ok((await messages()) > 0);
@@ -108,7 +124,9 @@ test('a raised hand, a changed name, a muted microphone and a dark camera are se
 
   await ann.room((r) => r.localParticipant.setName('Anna 안나'));
   await until('Bo reads the new name on the tile', () =>
-    bo.page.$eval(`[data-testid="tile"][data-participant="${ann.id}"]`, (tile) => tile.textContent.includes('Anna 안나')),
+    bo.page.$eval(`[data-testid="tile"][data-participant="${ann.id}"]`, (tile) =>
+      tile.textContent.includes('Anna 안나'),
+    ),
   );
 
   await bo.hears(ann);
@@ -140,8 +158,12 @@ test('a raised hand, a changed name, a muted microphone and a dark camera are se
 test('who speaks is seen by the others', async (t) => {
   const { ann, bo } = await pair(t);
   await bo.click('mic');
-  await until('Bo sees that Ann speaks', () => bo.room((r, id) => r.activeSpeakers.some((speaker) => speaker.id === id), ann.id));
-  await until('Ann does not think that Bo does', () => ann.room((r, id) => !r.activeSpeakers.some((speaker) => speaker.id === id), bo.id));
+  await until('Bo sees that Ann speaks', () =>
+    bo.room((r, id) => r.activeSpeakers.some((speaker) => speaker.id === id), ann.id),
+  );
+  await until('Ann does not think that Bo does', () =>
+    ann.room((r, id) => !r.activeSpeakers.some((speaker) => speaker.id === id), bo.id),
+  );
 });
 
 test('the first in a room is its host: mutes, removes and locks', async (t) => {
@@ -159,11 +181,16 @@ test('the first in a room is its host: mutes, removes and locks', async (t) => {
   assert.equal(refused, 'forbidden');
 
   await ann.openPanel('people');
-  await ann.page.$eval(`[data-testid="person"][data-participant="${bo.id}"] [data-testid="person-actions"]`, (button) => {
-    if (button.getAttribute('aria-expanded') !== 'true') button.click();
-  });
+  await ann.page.$eval(
+    `[data-testid="person"][data-participant="${bo.id}"] [data-testid="person-actions"]`,
+    (button) => {
+      if (button.getAttribute('aria-expanded') !== 'true') button.click();
+    },
+  );
   await ann.click('host-mute');
-  await until("Bo's own page shows that it is muted", () => bo.room((r) => r.localParticipant.isMicrophoneEnabled === false));
+  await until("Bo's own page shows that it is muted", () =>
+    bo.room((r) => r.localParticipant.isMicrophoneEnabled === false),
+  );
   await until('Ann sees it', async () => (await track(ann, bo, 'microphone'))?.isMuted);
 
   await ann.click('lock');

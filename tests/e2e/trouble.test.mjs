@@ -28,13 +28,17 @@ for (const [what, fault, faultOf, words] of [
     const room = freshRoom();
     const bo = await rig.person(t, 'Bo', room);
     const ann = await atTheDoor(t, 'Ann', room, { fault, faultOf });
-    await until('the page says which and what to do', async () => words.test(await ann.page.$eval('.pre-problem', (p) => (p.hidden ? '' : p.innerText))));
+    await until('the page says which and what to do', async () =>
+      words.test(await ann.page.$eval('.pre-problem', (p) => (p.hidden ? '' : p.innerText))),
+    );
     await ann.click('join');
     await ann.joined();
     await ann.meets([bo]);
     if (faultOf === 'video') await bo.hears(ann);
     assert.equal(await bo.room((r, id) => r.remoteParticipants.get(id).getTrack('camera')?.id ?? null, ann.id), null);
-    await until('Bo has a tile of Ann all the same', async () => (await bo.tiles()).some((tile) => tile.startsWith(ann.id)));
+    await until('Bo has a tile of Ann all the same', async () =>
+      (await bo.tiles()).some((tile) => tile.startsWith(ann.id)),
+    );
 
     if (fault === 'NotFoundError') {
       // The camera is plugged in.
@@ -83,17 +87,23 @@ test('without a valid token nobody enters a server that has keys', async (t) => 
   const room = freshRoom();
   const enter = (name, query) => rig.person(t, name, room, { base: server.url, query, wait: false });
 
-  const wrong = await enter('Ann', { token: await token('door', 'another secret of 16 bytes', { room, identity: 'ann', ttl: '1h' }) });
+  const wrong = await enter('Ann', {
+    token: await token('door', 'another secret of 16 bytes', { room, identity: 'ann', ttl: '1h' }),
+  });
   await until('a wrong signature is refused', async () => (await wrong.notices()).includes('unauthorized'));
   const none = await enter('Ann', {});
   await until('no token is refused', async () => (await none.notices()).includes('unauthorized'));
-  const elsewhere = await enter('Ann', { token: await token('door', secret, { room: 'another', identity: 'ann', ttl: '1h' }) });
+  const elsewhere = await enter('Ann', {
+    token: await token('door', secret, { room: 'another', identity: 'ann', ttl: '1h' }),
+  });
   await until('a token for another room is refused', async () => {
     const codes = await elsewhere.notices();
     return codes.includes('unauthorized') || codes.includes('forbidden') || { wait: codes };
   });
 
-  const good = await enter('Ann', { token: await token('door', secret, { room, identity: 'ann', role: 'host', ttl: '1h' }) });
+  const good = await enter('Ann', {
+    token: await token('door', secret, { room, identity: 'ann', role: 'host', ttl: '1h' }),
+  });
   await good.joined();
   assert.deepEqual(await good.room((r) => [r.localParticipant.identity, r.localParticipant.role]), ['ann', 'host']);
 
@@ -126,7 +136,9 @@ test('two people in two languages', async (t) => {
   const bo = await rig.person(t, 'Bo', room, { query: { lang: 'ko' } });
   await Promise.all([ann.sees(bo), bo.sees(ann)]);
   const labels = (person) =>
-    person.page.$$eval('[data-testid="bar"] button', (buttons) => buttons.map((button) => button.getAttribute('aria-label') ?? '').join(' '));
+    person.page.$$eval('[data-testid="bar"] button', (buttons) =>
+      buttons.map((button) => button.getAttribute('aria-label') ?? '').join(' '),
+    );
   assert.match(await labels(ann), /microphone/i);
   assert.doesNotMatch(await labels(ann), /[가-힣]/);
   assert.match(await labels(bo), /마이크/);
@@ -166,7 +178,9 @@ test('with the keyboard alone: join, mute, write, leave', async (t) => {
   await keyboard.press('Escape');
   await tabTo('leave');
   await keyboard.press('Enter');
-  await until('Ann has left', async () => !(await bo.tiles()).some((tile) => tile.startsWith(ann.id)), { timeout: 2000 });
+  await until('Ann has left', async () => !(await bo.tiles()).some((tile) => tile.startsWith(ann.id)), {
+    timeout: 2000,
+  });
 });
 
 test('a page that names no possible room says so', async (t) => {

@@ -21,7 +21,10 @@ export class Namespace {
 
   /** Runs a command inside. */
   run(...command) {
-    return execFileSync('ip', ['netns', 'exec', this.name, ...command], { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+    return execFileSync('ip', ['netns', 'exec', this.name, ...command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
+    });
   }
 
   /** The words to put before a command so that it runs inside. */

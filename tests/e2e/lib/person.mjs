@@ -39,7 +39,14 @@ export class Person {
     const page = (person.page = await context.newPage());
     await page.setViewport(viewport ?? { width: 1280, height: 800 });
     page.on('pageerror', (error) => person.faults.push(`${name}: ${error.message}`));
-    await page.evaluateOnNewDocument(installFakeMedia, { ...person.look, fps, width: 640, height: 360, fault, faultOf });
+    await page.evaluateOnNewDocument(installFakeMedia, {
+      ...person.look,
+      fps,
+      width: 640,
+      height: 360,
+      fault,
+      faultOf,
+    });
     await page.evaluateOnNewDocument(installProbe);
     await before?.(page);
     await page.goto(url, { waitUntil: 'domcontentloaded' });
@@ -66,10 +73,14 @@ export class Person {
 
   /** Waits until the room is connected. */
   async joined(timeout = 10_000) {
-    await until(`${this.name} is connected`, () => this.page.evaluate(() => window.madang?.room?.state === 'connected'), {
-      timeout,
-      every: 50,
-    });
+    await until(
+      `${this.name} is connected`,
+      () => this.page.evaluate(() => window.madang?.room?.state === 'connected'),
+      {
+        timeout,
+        every: 50,
+      },
+    );
     this.id = await this.page.evaluate(() => window.madang.room.localParticipant.id);
     return this;
   }
@@ -170,7 +181,9 @@ export class Person {
 
   /** Which tiles stand on the page, as `participant/source`. */
   tiles() {
-    return this.page.$$eval('[data-testid="tile"]', (tiles) => tiles.map(({ dataset }) => `${dataset.participant}/${dataset.source}`));
+    return this.page.$$eval('[data-testid="tile"]', (tiles) =>
+      tiles.map(({ dataset }) => `${dataset.participant}/${dataset.source}`),
+    );
   }
 
   /** The notice's codes that are shown. */
@@ -182,7 +195,8 @@ export class Person {
 
   /** Opens the side panel of that name, unless it is open. */
   async openPanel(name) {
-    const isOpen = () => this.page.$eval(`[data-testid="${name}"]`, (button) => button.getAttribute('aria-expanded') === 'true');
+    const isOpen = () =>
+      this.page.$eval(`[data-testid="${name}"]`, (button) => button.getAttribute('aria-expanded') === 'true');
     if (!(await isOpen())) await this.click(name);
     await until(`${this.name} has ${name} open`, isOpen);
   }

@@ -40,12 +40,19 @@ export function installProbe() {
     const track = trackOf(participant, source);
     const report = track && (await inbound(track));
     if (!report) return null;
-    return { at: performance.now(), frames: report.framesDecoded ?? 0, width: report.frameWidth, height: report.frameHeight };
+    return {
+      at: performance.now(),
+      frames: report.framesDecoded ?? 0,
+      width: report.frameWidth,
+      height: report.frameHeight,
+    };
   }
 
   /** The colour in the middle of the upper left quarter of the picture on screen, where no shape passes. */
   function colour(participant, source = 'camera') {
-    const tile = document.querySelector(`[data-testid="tile"][data-participant="${participant}"][data-source="${source}"]`);
+    const tile = document.querySelector(
+      `[data-testid="tile"][data-participant="${participant}"][data-source="${source}"]`,
+    );
     const element = tile?.matches('video') ? tile : tile?.querySelector('video');
     if (!element || element.readyState < 2 || !element.videoWidth) return null;
     const canvas = document.createElement('canvas');
@@ -80,7 +87,10 @@ export function installProbe() {
     analyser.getFloatFrequencyData(bins);
     let loudest = 0;
     for (let i = 1; i < bins.length; i++) if (bins[i] > bins[loudest]) loudest = i;
-    return { hertz: Math.round((loudest * context.sampleRate) / analyser.fftSize), decibels: Math.round(bins[loudest]) };
+    return {
+      hertz: Math.round((loudest * context.sampleRate) / analyser.fftSize),
+      decibels: Math.round(bins[loudest]),
+    };
   }
 
   /** The chosen candidate pair of every connection that has one. */
@@ -91,7 +101,8 @@ export function installProbe() {
       const reports = await connection.getStats();
       for (const report of reports.values()) {
         // Chromium names the pair in its transport, Firefox marks the pair itself.
-        const chosen = report.type === 'transport' ? reports.get(report.selectedCandidatePairId) : report.selected && report;
+        const chosen =
+          report.type === 'transport' ? reports.get(report.selectedCandidatePairId) : report.selected && report;
         if (!chosen) continue;
         const local = reports.get(chosen.localCandidateId);
         found.push({

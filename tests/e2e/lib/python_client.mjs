@@ -19,7 +19,9 @@ export class PythonClient {
    * @param {Record<string, string>} [env]
    */
   constructor(options, env = {}) {
-    const args = Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)]));
+    const args = Object.entries(options).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name}`, String(value)],
+    );
     this.#child = spawn(python, [path.join(here, '../python/client.py'), ...args], { env: { ...process.env, ...env } });
     createInterface(this.#child.stdout).on('line', (line) => this.events.push(JSON.parse(line)));
     this.#child.stderr.on('data', (chunk) => (this.#stderr += chunk));

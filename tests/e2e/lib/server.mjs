@@ -139,7 +139,10 @@ export class Server {
     const drained = await Promise.race([this.#exited, new Promise((resolve) => setTimeout(resolve, 500))]);
     if (drained) return;
     this.#child.kill('SIGTERM');
-    await until('the server ends after a second SIGTERM', () => this.#child.exitCode !== null || this.#child.signalCode !== null);
+    await until(
+      'the server ends after a second SIGTERM',
+      () => this.#child.exitCode !== null || this.#child.signalCode !== null,
+    );
   }
 }
 
