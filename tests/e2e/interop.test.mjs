@@ -27,7 +27,7 @@ test('Chromium and Firefox see and hear each other, whoever comes first', async 
     const { Ann: ann, Bo: bo } = people;
     await Promise.all([ann.meets([bo], { timeout: 10_000 }), bo.meets([ann], { timeout: 10_000 })]);
     await bo.chat('안녕 from Firefox');
-    await until('chat crosses', async () => (await ann.chatLines()).some((line) => line.includes('안녕 from Firefox')));
+    await until('chat crosses', () => ann.room((r) => r.messages.some(({ text }) => text === '안녕 from Firefox')));
     await bo.click('mic');
     await until('mute crosses', () =>
       ann.room((r, id) => r.remoteParticipants.get(id).getTrack('microphone')?.isMuted === true, bo.id),

@@ -12,7 +12,7 @@ after(() => rig.stop());
 
 test('signaling cut for ten seconds: video never stops, chat arrives once and in order', async (t) => {
   const proxy = await Proxy.start(rig.server.url);
-  t.after(() => proxy.stop());
+  rig.onStop(() => proxy.stop());
   const room = freshRoom();
   const ann = await rig.person(t, 'Ann', room);
   const bo = await rig.person(t, 'Bo', room, { base: proxy.url });

@@ -106,11 +106,11 @@ test('the room with one, two and four people, and its panels', async (t) => {
   const ann = await rig.person(t, 'Ann', room);
   await shoot(ann, 'room-1');
   const bo = await rig.person(t, 'Bo', room);
-  await ann.sees(bo);
+  await ann.sees(bo, { fps: 1, timeout: 15_000 });
   await shoot(ann, 'room-2');
   const cho = await rig.person(t, 'Cho', room);
   const dae = await rig.person(t, 'Dae', room);
-  for (const other of [cho, dae]) await ann.sees(other);
+  for (const other of [cho, dae]) await ann.sees(other, { fps: 1, timeout: 15_000 });
   await cho.click('hand');
   await dae.click('mic');
   await shoot(ann, 'room-4');
@@ -125,7 +125,7 @@ test('the room with one, two and four people, and its panels', async (t) => {
     await sleep(panel === 'links' ? 2500 : 300);
     await shoot(ann, panel);
   }
-  await ann.click('link-row');
+  await ann.click('link-row', ' button');
   await until('the inspector opens', () => ann.find('inspector'));
   await shoot(ann, 'inspector');
   ann.unharmed();
@@ -135,7 +135,7 @@ test('what a person sees when something is wrong', async (t) => {
   const room = freshRoom();
   const ann = await rig.person(t, 'Ann', room);
   const bo = await rig.person(t, 'Bo', room);
-  await ann.sees(bo);
+  await ann.sees(bo, { fps: 1, timeout: 15_000 });
   await ann.room((r) => r.setLocked(true));
   const cho = await rig.person(t, 'Cho', room, { wait: false });
   await until('locked', async () => (await cho.notices()).includes('room_locked'));

@@ -87,7 +87,7 @@ export class Person {
 
   /** Runs in the page with the Room as first argument. */
   room(work, ...args) {
-    return this.page.evaluate(`(${work})(window.madang.room, ...${JSON.stringify(args)})`);
+    return this.page.evaluate(`(${work})(window.madang?.room, ...${JSON.stringify(args)})`);
   }
 
   /** One measurement of what arrives from somebody. */
@@ -101,6 +101,7 @@ export class Person {
    */
   async sees(other, { source = 'camera', fps = 15, width = 320, height = 180, colour = true, timeout = 5000 } = {}) {
     let before = null;
+    let lately = 'measuring';
     await until(
       `${this.name} sees ${other.name}'s ${source} at ${fps} frames/s, ${width}x${height}`,
       async () => {
@@ -108,11 +109,12 @@ export class Person {
         if (!now || !now.frames) return { wait: `nothing decoded: ${JSON.stringify(now)}` };
         if (!before || now.frames < before.frames) before = now;
         const seconds = (now.at - before.at) / 1000;
-        if (seconds < 1) return { wait: 'measuring' };
+        if (seconds < 1) return { wait: lately };
         const rate = (now.frames - before.frames) / seconds;
         before = now;
         if (rate < fps || now.width < width || now.height < height) {
-          return { wait: `${rate.toFixed(1)} frames/s at ${now.width}x${now.height}` };
+          lately = `${rate.toFixed(1)} frames/s at ${now.width}x${now.height}`;
+          return { wait: lately };
         }
         return { rate };
       },
@@ -148,6 +150,14 @@ export class Person {
   /** Both, for everyone. */
   async meets(others, options) {
     await Promise.all(others.flatMap((other) => [this.sees(other, options), this.hears(other, options)]));
+  }
+
+  /** Waits until each link says that it travels this way. */
+  goesBy(path) {
+    return until(`${this.name}'s links go by ${path}`, async () => {
+      const found = await this.room((r) => [...r.links.values()].map((link) => link.path));
+      return (found.length > 0 && found.every((each) => each === path)) || { wait: found };
+    });
   }
 
   /**
@@ -224,7 +234,10 @@ export class Person {
     assert.deepEqual(this.faults, []);
   }
 
+  /** Leaves, so that the server knows at once, and closes the browser's profile. */
   async close() {
+    const left = this.room((r) => r?.disconnect()).catch(() => {});
+    await Promise.race([left, sleep(1000)]);
     await this.page.browserContext().close();
   }
 }
