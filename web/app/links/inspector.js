@@ -153,7 +153,7 @@ export class Inspector {
       agreedRows(descriptions, this.#trackNames, strings),
       strings,
     );
-    this.#sdp.update(descriptions, { ours: strings.you, theirs: peer }, strings);
+    this.#sdp.update(descriptions, peer, strings);
     this.#pairs.update(this.#tried, strings);
     this.#history.update(link.history, strings);
   }

@@ -31,20 +31,22 @@ export class SdpView {
 
   /**
    * @param {import('./agreement.js').Descriptions} descriptions
-   * @param {{ours: string, theirs: string}} names
+   * @param {string} peer
    * @param {Strings} strings
    */
-  update(descriptions, names, strings) {
+  update(descriptions, peer, strings) {
     const words = strings.inspector;
-    const [offerer, answerer] = descriptions.isOfferOurs ? [names.ours, names.theirs] : [names.theirs, names.ours];
+    const ends = [words.byYou, words.by(peer)];
+    if (!descriptions.isOfferOurs) ends.reverse();
+    const [offerer = '', answerer = ''] = ends;
     say(this.#intro, words.sdpIntro);
     const [offerSwitch, answerSwitch] = this.#switches;
     if (offerSwitch) say(offerSwitch, words.offer);
     if (answerSwitch) say(answerSwitch, words.answer);
     const rows = Math.max(descriptions.offer?.length ?? 0, descriptions.answer?.length ?? 0, 1) + 1;
     this.#pair.style.setProperty('--rows', String(rows));
-    this.#offer.update(descriptions.offer, words.offer, words.by(offerer), strings);
-    this.#answer.update(descriptions.answer, words.answer, words.by(answerer), strings);
+    this.#offer.update(descriptions.offer, words.offer, offerer, strings);
+    this.#answer.update(descriptions.answer, words.answer, answerer, strings);
   }
 }
 

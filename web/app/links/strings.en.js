@@ -135,6 +135,7 @@ export const english = {
     sdpIntro: 'What the two browsers told each other. Lines that matter are explained; the rest is folded.',
     offer: 'Offer',
     answer: 'Answer',
+    byYou: 'from you',
     by: (/** @type {string} */ name) => `from ${name}`,
     noDescription: 'Not there yet.',
     session: 'The session as a whole',

@@ -110,6 +110,7 @@ export const korean = {
     sdpIntro: '두 브라우저가 주고받은 말이에요. 중요한 줄에는 설명을 달고 나머지는 접어 두었어요.',
     offer: '제안',
     answer: '응답',
+    byYou: '내 쪽에서',
     by: (name) => (name === '나' ? '내 쪽에서' : `${name} 님 쪽에서`),
     noDescription: '아직 없어요.',
     session: '세션 전체',
