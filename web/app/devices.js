@@ -17,10 +17,14 @@ export function rememberDevice(kind, id) {
   writePrefs({ [REMEMBERED[kind]]: id });
 }
 
-/** What to ask the browser for: the device used last time, if it is still there. @param {'camera'|'microphone'} source */
+/**
+ * What to ask the browser for: the device used last time, if it is still there.
+ * @param {'camera'|'microphone'} source
+ * @returns {MediaTrackConstraints}
+ */
 export function wish(source) {
   const id = readPrefs()[source];
-  return id ? { deviceId: { ideal: id } } : true;
+  return id ? { deviceId: { ideal: id } } : {};
 }
 
 /**

@@ -13,6 +13,7 @@ import { readPrefs } from './prefs.js';
 /**
  * @typedef {import('/sdk/index.js').LocalTrack} LocalTrack
  * @typedef {import('/sdk/index.js').RoomOptions} RoomOptions
+ * @typedef {import('/sdk/index.js').MediaError} MediaError
  */
 
 const TOPOLOGIES = /** @type {const} */ (['auto', 'mesh', 'sfu', 'mcu']);
@@ -70,8 +71,12 @@ function showPrejoin() {
   prejoin.focus();
 }
 
-/** @param {string} name @param {LocalTrack[]} tracks */
-async function join(name, tracks) {
+/**
+ * @param {string} name
+ * @param {LocalTrack[]} tracks
+ * @param {MediaError[]} [problems] with devices, not told yet
+ */
+async function join(name, tracks, problems = []) {
   /** @type {RoomOptions} */
   const options = { room: address.room ?? '', name, tracks };
   if (address.topology) options.topology = address.topology;
@@ -87,6 +92,7 @@ async function join(name, tracks) {
     isIn = true;
     const call = new Call(room, { link: inviteLink(), onLeave: () => void room.disconnect() });
     show(call, { keepTracks: true });
+    problems.forEach(call.tellMediaError);
   });
   try {
     await room.connect(location.origin, address.token || undefined);
@@ -103,12 +109,15 @@ async function autojoin() {
   for (const track of tracks) {
     if (track.source === 'camera' ? prefs.cameraOff : prefs.micOff) await track.turn(true);
   }
-  await join(address.name || prefs.name || 'Guest', tracks);
+  await join(address.name || prefs.name || 'Guest', tracks, tracks.errors);
 }
 
 if (!('RTCPeerConnection' in window)) showNotice('unsupported');
 else if (address.room && address.autojoin) void autojoin();
 else showPrejoin();
+
+// What joining would otherwise wait for.
+void Room.prepare();
 
 // A page that comes back out of the browser's cache has lost its connection.
 window.addEventListener('pageshow', (event) => {

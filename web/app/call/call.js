@@ -1,7 +1,8 @@
 // The call: puts stage, controls and panel together and keeps them in line with the room.
 
-import { SignalingError } from '/sdk/index.js';
+import { MediaError } from '/sdk/index.js';
 
+import { wish } from '../devices.js';
 import { h } from '../dom.js';
 import { onLang, t } from '../i18n.js';
 import { icon } from '../icons.js';
@@ -86,6 +87,7 @@ export class Call {
     this.#stopKeys = listenForKeys(this.#keys());
     for (const event of EVENTS) room.on(event, this.#schedule);
     tellOf(room, { toasts: this.#toasts, banner: this.#banner, panel: this.#panel, openChat: () => this.#panel.toggle('chat'), isOwnDoing: () => this.#isToggling });
+    room.on('mediaDevicesError', this.tellMediaError);
     onLang(() => this.#sync());
     this.#restoreSpeaker();
     this.#sync();
@@ -146,11 +148,11 @@ export class Call {
     if (local.role === 'viewer') return;
     this.#isToggling = true;
     try {
-      if (device === 'mic') await local.setMicrophoneEnabled(!local.isMicrophoneEnabled);
-      else await local.setCameraEnabled(!local.isCameraEnabled);
+      if (device === 'mic') await local.setMicrophoneEnabled(!local.isMicrophoneEnabled, wish('microphone'));
+      else await local.setCameraEnabled(!local.isCameraEnabled, wish('camera'));
       writePrefs(device === 'mic' ? { micOff: !local.isMicrophoneEnabled } : { cameraOff: !local.isCameraEnabled });
     } catch (error) {
-      this.#sayMediaError(error, device === 'mic' ? 'audio' : 'video');
+      this.#sayFailed(error);
     } finally {
       this.#isToggling = false;
     }
@@ -163,19 +165,24 @@ export class Call {
     try {
       await local.setScreenShareEnabled(!local.isScreenShareEnabled);
     } catch (error) {
-      // Somebody who closes the browser's question has changed their mind; there is nothing to say.
-      const reason = reasonOf(error);
-      if (reason !== 'refused') this.#sayMediaError(error, 'screen');
+      this.#sayFailed(error);
     }
     this.#schedule();
   }
 
-  /** @param {unknown} error @param {'audio'|'video'|'screen'} kind */
-  #sayMediaError(error, kind) {
-    if (error instanceof SignalingError) return this.#toasts.say('people.failed', {}, { icon: 'warn' });
-    const reason = reasonOf(error) ?? 'unknown';
-    this.#toasts.say(`media.${kind}.${reason}`, {}, { icon: 'warn' });
+  // What a device refuses is told by the room, wherever it was asked for.
+  /** @param {unknown} error */
+  #sayFailed(error) {
+    if (!(error instanceof MediaError)) this.#toasts.say('people.failed', {}, { icon: 'warn' });
   }
+
+  /** @param {MediaError} error */
+  tellMediaError = ({ kind, reason }) => {
+    // Somebody who closes the browser's question has changed their mind; there is nothing to say.
+    if (kind === 'screen' && reason === 'refused') return;
+    const name = { audio: 'mic-off', video: 'camera-off', screen: 'screen-stop' }[kind];
+    this.#toasts.say(`call.${kind}.${reason}`, {}, { icon: name });
+  };
 
   async #toggleHand() {
     const local = this.#room.localParticipant;
@@ -260,11 +267,6 @@ export class Call {
     for (const open of document.querySelectorAll('.menu, dialog')) open.remove();
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   }
-}
-
-/** @param {unknown} error @returns {string|undefined} */
-function reasonOf(error) {
-  return error instanceof Error && 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined;
 }
 
 /** @param {() => void} copyLink */

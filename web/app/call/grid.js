@@ -66,8 +66,14 @@ function placeRows(count, tile, width, height, gap) {
  */
 export function layoutStrip(large, small, width, height, gap) {
   if (small === 0) return { large: layoutGrid(large, width, height, gap), small: [] };
-  const isWide = width > height * 1.1;
-  return isWide ? stripBeside(large, small, width, height, gap) : stripBelow(large, small, width, height, gap);
+  const beside = stripBeside(large, small, width, height, gap);
+  const below = stripBelow(large, small, width, height, gap);
+  return width > height && shownOf(beside.large) >= shownOf(below.large) ? beside : below;
+}
+
+/** How much of a screen's picture the first tile shows. @param {Box[]} boxes */
+function shownOf([box]) {
+  return box ? Math.min(box.width, box.height * WIDEST) : 0;
 }
 
 /** @type {typeof layoutStrip} */
@@ -75,7 +81,9 @@ function stripBeside(large, small, width, height, gap) {
   const columns = small > 6 && height < 900 ? 2 : 1;
   const perColumn = Math.ceil(small / columns);
   const fit = (height - gap * (perColumn - 1)) / perColumn;
-  const stripWidth = Math.min(Math.max(width * 0.2, 112), 280);
+  // What a very wide window leaves beside the picture is the people's.
+  const spare = width - gap - height * WIDEST * large;
+  const stripWidth = Math.max(Math.min(Math.max(width * 0.2, 112), 280), Math.min(spare, width * 0.4));
   const cell = (stripWidth - gap * (columns - 1)) / columns;
   const tileHeight = Math.min(cell / (4 / 3), fit);
   const main = layoutGrid(large, width - stripWidth - gap, height, gap);
