@@ -74,7 +74,7 @@ fn udp(server: &TurnHandle) -> UdpSocket {
 fn tcp(server: &TurnHandle) -> Stream {
     let stream = TcpStream::connect(server.addresses().turn[0]).expect("the server accepts");
     stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
-    Stream { stream, framer: StreamFramer::new(4096) }
+    Stream { stream, framer: StreamFramer::new(65_536) }
 }
 
 fn bare(method: Method) -> Vec<u8> {
@@ -253,4 +253,39 @@ async fn a_port_in_use_is_an_error_that_names_the_key() {
     let failed = madang_server::turn::start(&config, &[], None, madang_server::turn::TurnMetrics::new());
     let message = failed.err().map(|why| why.to_string()).unwrap_or_default();
     assert!(message.contains("turn.listen"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_client_that_does_not_read_costs_bounded_memory_and_holds_up_nobody() {
+    let server = serve(&loopback());
+    let (mut left, mut right) = (udp(&server), tcp(&server));
+    let (alice, at_alice) = allocated(&server, &mut left);
+    let (bob, at_bob) = allocated(&server, &mut right);
+    bind(&mut left, &alice, at_bob);
+    bind(&mut right, &bob, at_alice);
+    // Far more than socket buffers and the queue hold; what does not fit is dropped.
+    let mut packet = ChannelData::header(world::channel(0x4000), 16_000).expect("short").to_vec();
+    packet.resize(16_004, 7);
+    for _ in 0..2000 {
+        Wire::send(&mut left, &packet);
+    }
+    // The flood may have filled the listener's buffer, so a client asks again until it is heard.
+    left.set_read_timeout(Some(Duration::from_millis(200))).expect("a time-out");
+    let heard = (0..50).any(|_| {
+        Wire::send(&mut left, &bare(BINDING));
+        left.recv(&mut [0; 2048]).is_ok()
+    });
+    assert!(heard, "the shard goes on");
+    let (mut received, mut last) = (0, Vec::new());
+    right.stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out");
+    let mut bytes = [0; 65_536];
+    while let Ok(length) = right.stream.read(&mut bytes) {
+        right.framer.push(&bytes[..length]);
+        while let Some(frame) = right.framer.next_frame().expect("whole frames, whatever was dropped") {
+            received += 1;
+            last = frame.to_vec();
+        }
+    }
+    assert!(received > 0 && received < 2000, "{received} of 2000 arrived");
+    assert_eq!(last, packet);
 }

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::{
     metrics::TurnMetrics,
     relay_socket::{Opened, RelaySockets},
+    stream::PacketSender,
 };
 
 const WAKE: Token = Token(0);
@@ -42,7 +43,7 @@ const CLOCK: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum Command {
     /// A TCP or TLS connection begins; packets for it go to `to`.
-    Opened { client: FiveTuple, connection: u64, to: mpsc::Sender<Bytes> },
+    Opened { client: FiveTuple, connection: u64, to: PacketSender },
     /// A message came on it.
     Frame { client: FiveTuple, data: Bytes },
     /// It has ended.
@@ -91,13 +92,7 @@ struct Socket {
 
 struct Stream {
     connection: u64,
-    to: mpsc::Sender<Bytes>,
-}
-
-impl Stream {
-    fn send(&self, packet: &[u8]) -> bool {
-        self.to.try_send(Bytes::copy_from_slice(packet)).is_ok()
-    }
+    to: PacketSender,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -290,7 +285,8 @@ impl Shard {
                     self.flush(now);
                 }
                 Command::Closed { client, connection } => {
-                    if self.streams.get(&client).is_some_and(|stream| stream.connection == connection) {
+                    // Unless the same five-tuple has come back meanwhile, which is another's allocation.
+                    if self.streams.get(&client).is_none_or(|stream| stream.connection == connection) {
                         self.streams.remove(&client);
                         self.input(now, Input::Disconnected { client });
                     }
@@ -324,7 +320,7 @@ impl Shard {
                 relay.is_some_and(|relay| relay.socket.send_to(packet, to).is_ok())
             }
             Route::Client(client) if client.transport.is_stream() => {
-                let sent = self.streams.get(&client).is_some_and(|stream| stream.send(packet));
+                let sent = self.streams.get(&client).is_some_and(|stream| stream.to.send(packet));
                 if !sent && !transmit.is_data() {
                     // Without its answer the client is lost; its task sees the queue end and hangs up.
                     self.streams.remove(&client);

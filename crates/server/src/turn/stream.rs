@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,9 +15,9 @@ use madang_wire::{FiveTuple, Pii, StreamFramer, Transport};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -37,7 +37,10 @@ const IDLE_ALLOCATED: Duration = Duration::from_secs(3600 + 60);
 const LONGEST: usize = 65_536;
 
 /// Packets that wait for one client before data is dropped.
-const QUEUE: usize = 512;
+const QUEUE: usize = 1024;
+
+/// Bytes that wait for one client before data is dropped: more than a second of good video.
+const QUEUE_BYTES: usize = 512 * 1024;
 
 /// A write that takes longer than this is to a client that has gone.
 const STALLED: Duration = Duration::from_secs(30);
@@ -107,72 +110,125 @@ impl Streams {
     }
 
     /// Speaks TURN on a stream until either side has had enough.
-    pub(crate) async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
+    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
-        let (to, from_shard) = mpsc::channel(QUEUE);
+        let (to, packets) = packet_queue();
         if !self.shard.send(Command::Opened { client, connection, to }).await {
             return;
         }
-        let ended = self.carry(stream, client, from_shard).await;
+        let (reader, writer) = tokio::io::split(stream);
+        let (allocated, is_allocated) = watch::channel(false);
+        let ended = tokio::select! {
+            ended = write(writer, packets, allocated) => ended,
+            ended = self.read(reader, client, is_allocated) => ended,
+        };
         tracing::debug!(?client, ?ended, "a TURN connection has ended");
         self.shard.send(Command::Closed { client, connection }).await;
     }
 
-    async fn carry(
+    /// Cuts what the client sends into messages, until it stops.
+    async fn read(
         &self,
-        stream: impl AsyncRead + AsyncWrite,
+        mut reader: impl AsyncRead + Unpin,
         client: FiveTuple,
-        mut from_shard: mpsc::Receiver<Bytes>,
+        mut allocated: watch::Receiver<bool>,
     ) -> Ended {
-        let (mut reader, mut writer) = tokio::io::split(stream);
-        let (allocated, mut is_allocated) = tokio::sync::watch::channel(false);
-        let write = async {
-            while let Some(packet) = from_shard.recv().await {
-                allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet));
-                match timeout(STALLED, writer.write_all(&packet)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Ended::Broken,
-                    Err(_) => return Ended::Stalled,
-                }
-                if from_shard.is_empty() && writer.flush().await.is_err() {
-                    return Ended::Broken;
-                }
+        let mut framer = StreamFramer::new(LONGEST);
+        let mut bytes = vec![0; 16 * 1024];
+        loop {
+            let idle = if *allocated.borrow_and_update() { IDLE_ALLOCATED } else { IDLE };
+            let received = tokio::select! {
+                received = reader.read(&mut bytes) => received,
+                () = sleep(idle) => return Ended::Idle,
+                Ok(()) = allocated.changed() => continue,
+            };
+            match received {
+                Ok(0) => return Ended::ByClient,
+                Ok(length) => framer.push(&bytes[..length]),
+                Err(_) => return Ended::Broken,
             }
-            Ended::ByShard
-        };
-        let read = async {
-            let mut framer = StreamFramer::new(LONGEST);
-            let mut bytes = vec![0; 16 * 1024];
             loop {
-                let idle = if *is_allocated.borrow_and_update() { IDLE_ALLOCATED } else { IDLE };
-                let received = tokio::select! {
-                    received = reader.read(&mut bytes) => received,
-                    () = sleep_until(Instant::now() + idle) => return Ended::Idle,
-                    _ = is_allocated.changed() => continue,
+                let data = match framer.next_frame() {
+                    Ok(Some(frame)) => Bytes::copy_from_slice(frame),
+                    Ok(None) => break,
+                    Err(_) => return Ended::NotStun,
                 };
-                match received {
-                    Ok(0) => return Ended::ByClient,
-                    Ok(length) => framer.push(&bytes[..length]),
-                    Err(_) => return Ended::Broken,
-                }
-                loop {
-                    match framer.next_frame() {
-                        Ok(Some(frame)) => {
-                            let data = Bytes::copy_from_slice(frame);
-                            if !self.shard.send(Command::Frame { client, data }).await {
-                                return Ended::ByShard;
-                            }
-                        }
-                        Ok(None) => break,
-                        Err(_) => return Ended::NotStun,
-                    }
+                if !self.shard.send(Command::Frame { client, data }).await {
+                    return Ended::ByShard;
                 }
             }
-        };
-        tokio::select! {
-            ended = write => ended,
-            ended = read => ended,
         }
+    }
+}
+
+/// Sends what the shard has for the client, until the shard hangs up.
+async fn write(
+    mut writer: impl AsyncWrite + Unpin,
+    mut packets: PacketReceiver,
+    allocated: watch::Sender<bool>,
+) -> Ended {
+    while let Some(packet) = packets.next().await {
+        allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet));
+        let written = timeout(STALLED, async {
+            writer.write_all(&packet).await?;
+            if packets.is_empty() { writer.flush().await } else { Ok(()) }
+        });
+        match written.await {
+            Ok(Ok(())) => packets.written(packet.len()),
+            Ok(Err(_)) => return Ended::Broken,
+            Err(_) => return Ended::Stalled,
+        }
+    }
+    Ended::ByShard
+}
+
+/// A bounded queue of packets for one client.
+fn packet_queue() -> (PacketSender, PacketReceiver) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let queued = Arc::new(AtomicUsize::new(0));
+    (PacketSender { packets: sender, queued: queued.clone() }, PacketReceiver { packets: receiver, queued })
+}
+
+/// The shard's end of a connection's queue.
+#[derive(Debug)]
+pub(super) struct PacketSender {
+    packets: mpsc::Sender<Bytes>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl PacketSender {
+    /// `false` when the client does not read fast enough, or has gone.
+    pub(super) fn send(&self, packet: &[u8]) -> bool {
+        if self.queued.load(Ordering::Relaxed) + packet.len() > QUEUE_BYTES {
+            return false;
+        }
+        // Counted before it is sent, for the connection may have written it by then.
+        self.queued.fetch_add(packet.len(), Ordering::Relaxed);
+        let sent = self.packets.try_send(Bytes::copy_from_slice(packet)).is_ok();
+        if !sent {
+            self.queued.fetch_sub(packet.len(), Ordering::Relaxed);
+        }
+        sent
+    }
+}
+
+/// The connection's end.
+struct PacketReceiver {
+    packets: mpsc::Receiver<Bytes>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl PacketReceiver {
+    async fn next(&mut self) -> Option<Bytes> {
+        self.packets.recv().await
+    }
+
+    fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    fn written(&self, bytes: usize) {
+        self.queued.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
