@@ -1,7 +1,9 @@
 //! `madang loadtest`: load from this very program, and what it cost the server.
 
-mod client;
-mod figures;
+mod histogram;
+mod participant;
+mod process;
+mod report;
 mod server;
 mod signal;
 
@@ -25,6 +27,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     crate::limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &options.what {
-        What::Signal(options) => runtime.block_on(signal::run(options)),
+        What::Signal(options) => runtime.block_on(signal::run(options))?,
     }
+    // Thousands of sockets need no goodbye each.
+    runtime.shutdown_background();
+    Ok(())
 }

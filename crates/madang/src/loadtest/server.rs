@@ -1,4 +1,4 @@
-//! The server under load: another process of this program, and what the kernel knows of it.
+//! A server to put under load: another process of this program.
 
 use std::{error::Error, process::Stdio};
 
@@ -12,13 +12,6 @@ pub(crate) struct Server {
     process: Child,
     /// `ws://…/v1/ws`.
     pub(crate) url: String,
-}
-
-/// What a process has used so far.
-#[derive(Clone, Copy)]
-pub(crate) struct Usage {
-    pub(crate) resident_bytes: u64,
-    pub(crate) cpu_seconds: f64,
 }
 
 impl Server {
@@ -45,17 +38,7 @@ impl Server {
         Ok(Self { url: format!("{}/v1/ws", http.replacen("http", "ws", 1)), process })
     }
 
-    pub(crate) fn usage(&self) -> Result<Usage, Box<dyn Error>> {
-        let id = self.process.id().ok_or("the server has ended")?;
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-        // proc_pid_stat(5): the name in parentheses may hold anything; fields 14 and 15 are clock ticks.
-        let after = stat.rsplit_once(')').ok_or("an unknown form of stat")?.1;
-        let fields: Vec<u64> = after.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0)).collect();
-        let [user, system, pages] = [10, 11, 20].map(|at| fields.get(at).copied().unwrap_or(0));
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        Ok(Usage {
-            resident_bytes: pages * rustix::param::page_size() as u64,
-            cpu_seconds: (user + system) as f64 / ticks,
-        })
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 }

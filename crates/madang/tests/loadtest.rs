@@ -1,0 +1,39 @@
+//! The load generator against servers: what it says agrees with what it did.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn load(more: &[&str]) -> Value {
+    let run = Command::new(env!("CARGO_BIN_EXE_madang"))
+        .args(["loadtest", "signal", "--json", "--settle", "100ms", "--time", "1s"])
+        .args(more)
+        .output()
+        .expect("the generator runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    serde_json::from_slice(&run.stdout).expect("JSON alone on standard output")
+}
+
+#[test]
+fn what_is_sent_is_delivered_whether_candidates_or_data() {
+    for kind in ["ice", "data"] {
+        let report = load(&["--idle", "10", "--active", "12", "--room-size", "3", "--rate", "240", "--kind", kind]);
+        assert_eq!((&report["idle"]["participants"], &report["relay"]["participants"]), (&10.into(), &12.into()));
+        let sent = report["relay"]["sent"].as_u64().expect("a count");
+        assert!(sent > 50, "{report}");
+        assert_eq!(report["relay"]["delivered"], sent, "{report}");
+        assert_eq!((&report["errors"], &report["connections_lost"]), (&Value::from(0), &Value::from(0)), "{report}");
+        assert!(report["relay"]["latency_ms"]["p99"].as_f64().expect("a time") > 0.0, "{report}");
+        assert!(report["idle"]["memory"]["idle"].as_u64().expect("bytes") > 1_000_000, "{report}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error() {
+    let run = Command::new(env!("CARGO_BIN_EXE_madang"))
+        .args(["loadtest", "signal", "--idle", "2", "--url", "ws://127.0.0.1:1/v1/ws"])
+        .output()
+        .expect("the generator runs");
+    assert!(!run.status.success());
+    assert!(String::from_utf8_lossy(&run.stderr).contains("could not join"));
+}
