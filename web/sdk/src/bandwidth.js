@@ -7,7 +7,8 @@
  * @typedef {import('./local_track.js').LocalTrack} LocalTrack
  * @typedef {{ bps: number, reason: BitrateReason }} Limit
  * @typedef {{ active: boolean, maxBitrate: number, scale: number, maxFramerate?: number }} Encoding
- * @typedef {{ id: string, kind: 'audio' | 'video', source: string, height: number }} Sending
+ * @typedef {{ id: string, kind: 'audio' | 'video', source: string, height: number }} Sending height of
+ *   what reaches the encoder, 0 where not known yet
  * @typedef {{ bps: number | null, stopped: boolean, maxHeight: number | null }} TrackLimit
  */
 
@@ -20,12 +21,14 @@ const VIDEO_FLOOR_BPS = 60_000;
 // What packets need around their payload (IP, UDP, SRTP, RTCP).
 const OVERHEAD = 0.08;
 const SCREEN_SHARE = 0.7;
+// A picture that is nearly small enough is left whole.
+const SCALE_LEAST = 1.2;
 /** The tallest picture that looks well at a bit rate. @type {[number, number][]} */
 const LADDER = [
-  [1_000_000, Infinity],
-  [500_000, 540],
-  [250_000, 360],
-  [120_000, 240],
+  [900_000, Infinity],
+  [400_000, 540],
+  [200_000, 360],
+  [90_000, 270],
   [0, 180],
 ];
 
@@ -84,7 +87,8 @@ function picture(track, share, limit) {
   const shown = limit.maxHeight ?? Infinity;
   // Letters on a screen become unreadable when they shrink; let it be slow instead.
   const affordable = isScreen ? Infinity : (LADDER.find(([least]) => bps >= least)?.[1] ?? 180);
-  const scale = Math.max(1, track.height / Math.min(affordable, shown));
+  const wanted = track.height / Math.min(affordable, shown);
+  const scale = wanted < SCALE_LEAST ? 1 : wanted;
   return {
     active,
     maxBitrate: Math.round(Math.max(bps, VIDEO_FLOOR_BPS)),
@@ -153,56 +157,5 @@ export class Limits {
       this.#tracks.get(`${link}/${track}`) ??
       this.#tracks.get(`/${track}`) ?? { bps: null, stopped: false, maxHeight: null }
     );
-  }
-}
-
-/** Applies encodings to senders, one change at a time and only when something changes. */
-export class SenderControl {
-  /** @type {WeakMap<RTCRtpSender, Encoding>} */
-  #wanted = new WeakMap();
-  /** @type {WeakSet<RTCRtpSender>} */
-  #busy = new WeakSet();
-
-  /**
-   * @param {RTCRtpSender} sender
-   * @param {'audio' | 'video'} kind
-   * @param {Encoding} encoding
-   */
-  apply(sender, kind, encoding) {
-    const before = this.#wanted.get(sender);
-    if (before && JSON.stringify(before) === JSON.stringify(encoding)) return;
-    this.#wanted.set(sender, encoding);
-    if (!this.#busy.has(sender)) this.#set(sender, kind, encoding);
-  }
-
-  /**
-   * @param {RTCRtpSender} sender
-   * @param {'audio' | 'video'} kind
-   * @param {Encoding} encoding
-   */
-  async #set(sender, kind, encoding) {
-    this.#busy.add(sender);
-    try {
-      const parameters = sender.getParameters();
-      for (const each of parameters.encodings ?? []) {
-        each.active = encoding.active;
-        each.maxBitrate = encoding.maxBitrate;
-        if (kind === 'audio') {
-          each.priority = each.networkPriority = 'high';
-        } else {
-          each.scaleResolutionDownBy = encoding.scale;
-          if (encoding.maxFramerate) each.maxFramerate = encoding.maxFramerate;
-          else delete each.maxFramerate;
-        }
-      }
-      if (parameters.encodings?.length) await sender.setParameters(parameters);
-    } catch {
-      // Not negotiated yet, or closed: the next word of the server, or the next answer, tries again.
-      this.#wanted.delete(sender);
-    } finally {
-      this.#busy.delete(sender);
-    }
-    const newest = this.#wanted.get(sender);
-    if (newest && newest !== encoding) this.#set(sender, kind, newest);
   }
 }

@@ -1,8 +1,9 @@
 // One link: a PeerConnection to another participant or to the server, from open to close.
 
-import { SenderControl, plan } from './bandwidth.js';
+import { plan } from './bandwidth.js';
 import { Channels } from './channels.js';
 import { Negotiation } from './negotiation.js';
+import { SenderControl } from './sender_control.js';
 import { LinkMeter, candidatePairsOf } from './stats.js';
 import { Transceivers } from './transceivers.js';
 import { Watchdog } from './watchdog.js';
@@ -175,8 +176,16 @@ export class Link {
   }
 
   /** Its numbers, measured now. */
-  sample() {
-    return this.#meter.sample();
+  async sample() {
+    const before = this.#meter.numbers;
+    const numbers = await this.#meter.sample();
+    if (numbers !== before) {
+      for (const { sender, track } of this.#transceivers.senders) {
+        const sent = numbers.tracks.find((each) => each.direction === 'up' && each.id === track.id);
+        if (sent?.height) this.#senders.measured(sender, sent.height);
+      }
+    }
+    return numbers;
   }
 
   /** @returns {import('./stats.js').LinkNumbers} as last measured @internal */
@@ -259,11 +268,11 @@ export class Link {
     }
     this.#limit = limit;
     const sending = this.#transceivers.senders;
-    const tracks = sending.map(({ track }) => ({
+    const tracks = sending.map(({ sender, track }) => ({
       id: track.id,
       kind: track.kind,
       source: track.source,
-      height: track.height ?? 720,
+      height: this.#senders.heightOf(sender),
     }));
     const encodings = plan(limit?.bps ?? null, tracks, (id) => limits.ofTrack(this.id, id));
     for (const { sender, track } of sending) {

@@ -55,6 +55,7 @@ export function makeParts(room) {
   parts.reporter = new Reporter(
     () => parts.links.all.values(),
     (message) => room.signaling()?.sendVolatile(message),
+    () => parts.links.applyLimits(),
   );
   return parts;
 }

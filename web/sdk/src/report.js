@@ -61,14 +61,17 @@ export async function linkReports(links) {
 export class Reporter {
   #links;
   #send;
+  #measured;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
 
   /**
    * @param {() => Iterable<Link>} links
    * @param {(message: ClientMessage) => void} send
+   * @param {() => void} measured
    */
-  constructor(links, send) {
+  constructor(links, send, measured) {
+    this.#measured = measured;
     this.#links = links;
     this.#send = send;
   }
@@ -87,5 +90,6 @@ export class Reporter {
     if (links.length === 0) return;
     const reports = await Promise.all(links.map(async (link) => forServer(link, await link.sample())));
     this.#send({ t: 'stats', links: reports });
+    this.#measured();
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Limits, plan } from '../src/bandwidth.js';
+import { SenderControl } from '../src/sender_control.js';
+import { settled } from './fakes.mjs';
 
 const mic = { id: 'mic', kind: 'audio', source: 'microphone', height: 0 };
 const camera = { id: 'camera', kind: 'video', source: 'camera', height: 720 };
@@ -22,7 +24,7 @@ test('without a limit the picture is whole', () => {
 
 test('less bandwidth means a smaller picture, step by step', () => {
   let before = 0;
-  for (const bps of [2_000_000, 700_000, 400_000, 250_000, 150_000]) {
+  for (const bps of [2_000_000, 700_000, 400_000, 250_000, 110_000]) {
     const { scale, active } = at(plan(bps, [mic, camera], free), 'camera');
     assert.ok(active, `${bps}`);
     assert.ok(scale >= before, `${bps}`);
@@ -82,4 +84,60 @@ test('limits are remembered by link and track, and the smaller counts', () => {
   assert.deepEqual(limits.ofLink('l_1', 4), { bps: 250_000, reason: 'participant_limit' });
   limits.hear({ reason: 'unlimited' });
   assert.equal(limits.ofLink('l_1', 4), null);
+});
+
+function sender() {
+  const made = {
+    changes: [],
+    getParameters: () => ({ encodings: [{}] }),
+    setParameters: async ({ encodings }) => made.changes.push(encodings[0].scaleResolutionDownBy),
+  };
+  return made;
+}
+
+const encoding = (scale) => ({ active: true, maxBitrate: 500_000, scale });
+
+test('a sender is changed only when the change is worth a keyframe', async () => {
+  const control = new SenderControl();
+  const camera = sender();
+  for (const scale of [2, 2, 2.2, 1.8, 3, 1]) {
+    control.apply(camera, 'video', encoding(scale));
+    await settled();
+  }
+  assert.deepEqual(camera.changes, [2, 3, 1]);
+});
+
+test('changes that come faster than the browser takes them end with the last', async () => {
+  const control = new SenderControl();
+  const camera = sender();
+  for (const scale of [2, 3, 4]) control.apply(camera, 'video', encoding(scale));
+  await settled();
+  assert.deepEqual(camera.changes, [2, 4]);
+});
+
+test('what the browser refuses is tried again with the next word', async () => {
+  const control = new SenderControl();
+  const camera = sender();
+  const { setParameters } = camera;
+  camera.setParameters = async () => {
+    throw new Error('not yet');
+  };
+  control.apply(camera, 'video', encoding(2));
+  await settled();
+  camera.setParameters = setParameters;
+  control.apply(camera, 'video', encoding(2));
+  await settled();
+  assert.deepEqual(camera.changes, [2]);
+});
+
+test('our scale starts from what the browser own scale leaves over', async () => {
+  const control = new SenderControl();
+  const camera = sender();
+  assert.equal(control.heightOf(camera), 0);
+  control.measured(camera, 360);
+  assert.equal(control.heightOf(camera), 360);
+  control.apply(camera, 'video', encoding(2));
+  await settled();
+  control.measured(camera, 360);
+  assert.equal(control.heightOf(camera), 360, 'frames of the new scale are not there yet');
 });
