@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// Loopback, the addresses from which this machine reaches others, and those configured.
+/// Loopback, the addresses from which this machine reaches others, those of all its
+/// interfaces, and those configured.
 pub(crate) fn of_this_machine(configured: &[IpAddr]) -> Vec<IpAddr> {
     let mut all = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     // Addresses of documentation networks: connecting a UDP socket sends nothing, it only asks
@@ -19,6 +20,7 @@ pub(crate) fn of_this_machine(configured: &[IpAddr]) -> Vec<IpAddr> {
         let local = socket.and_then(|socket| socket.local_addr());
         all.extend(local.ok().map(|local| local.ip()));
     }
+    all.extend(crate::turn::interfaces());
     all.extend(configured);
     let mut seen = std::collections::HashSet::new();
     all.retain(|address| !address.is_unspecified() && seen.insert(*address));

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use madang_protocol::{ClientFrame, Hello, RoomName, Topology, TopologyPolicy};
+use madang_protocol::{ClientFrame, Hello, RoomName, ServerMessage, Topology, TopologyPolicy};
 use madang_room::{ConnectionId, Input, Output, Room, Settings};
 use parking_lot::Mutex;
 
@@ -154,6 +154,10 @@ impl Inner {
         loop {
             match self.room.poll_output() {
                 Output::Send { connection, frame } => {
+                    if let ServerMessage::Welcome(welcome) = &*frame.message {
+                        // A welcome answers the session in whose span this runs.
+                        tracing::Span::current().record("participant", welcome.me.id.as_str());
+                    }
                     if let Some(outbox) = self.outboxes.get(&connection) {
                         let text = writer.text(frame.re, frame.s, &frame.message);
                         outbox.push(&frame.message, text);

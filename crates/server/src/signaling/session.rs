@@ -11,8 +11,10 @@ use madang_protocol::{
     Bye, ByeAction, ClientFrame, ClientMessage, ErrorCode, Failure, FreshToken, IceServers, Limits, Pong, RequestId,
     ServerMessage,
 };
+use prometheus_client::metrics::gauge::Gauge;
 use serde::Deserialize;
 use tokio::time::{sleep_until, timeout};
+use tracing::{Instrument, field::Empty};
 
 use super::{
     outbox::{self, End, Outbox},
@@ -55,8 +57,44 @@ enum Ending {
 }
 
 impl Ending {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Gone => "connection lost",
+            Self::Left => "connection closed",
+            Self::Closed => "the room closed it",
+            Self::Fault { code, .. } => code.as_str(),
+            Self::Slow => "slow_consumer",
+        }
+    }
+
     fn fault(code: ErrorCode, message: &'static str) -> Self {
         Self::Fault { code, message, re: None, close: close::POLICY }
+    }
+}
+
+/// A seat that is given up when dropped, however the session ends.
+struct Taken(Arc<dyn Seat>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.lost();
+    }
+}
+
+/// One connection among those that the metrics count.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(app: &App) -> Self {
+        let gauge = app.metrics.connections.clone();
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -102,22 +140,32 @@ impl Session {
     }
 
     /// Serves the connection until it ends.
-    pub(crate) async fn run(mut self) {
-        self.app.metrics.connections.inc();
+    pub(crate) async fn run(self) {
+        let span =
+            tracing::info_span!("session", connection = self.outbox.connection.0, room = Empty, participant = Empty);
+        let _counted = Counted::new(&self.app);
+        Box::pin(self.serve()).instrument(span).await;
+    }
+
+    async fn serve(mut self) {
         let ending = match self.enter().await {
             Ok(seat) => {
-                let ending = self.stay(seat.as_ref()).await;
-                seat.lost();
+                tracing::info!("entered");
+                let ending = self.stay(seat.0.as_ref()).await;
+                drop(seat);
+                tracing::info!(why = ending.name(), "left");
                 ending
             }
-            Err(ending) => ending,
+            Err(ending) => {
+                tracing::info!(why = ending.name(), "did not enter");
+                ending
+            }
         };
         self.part(ending).await;
-        self.app.metrics.connections.dec();
     }
 
     /// Waits for `hello`, checks it and asks for a seat.
-    async fn enter(&mut self) -> Result<Arc<dyn Seat>, Ending> {
+    async fn enter(&mut self) -> Result<Taken, Ending> {
         let deadline = Instant::now() + self.app.config.signaling.hello_timeout.0;
         let frame = loop {
             match self.next(deadline).await? {
@@ -137,6 +185,7 @@ impl Session {
             let message = "A room's name has 1 to 64 ASCII letters, digits, `-` and `_`.";
             return Err(refuse(ErrorCode::BadRequest, message));
         }
+        tracing::Span::current().record("room", hello.room.as_str());
         if self.app.drain.is_draining() {
             let message = "This server is shutting down. Connect again in a moment.";
             return Err(Ending::Fault { code: ErrorCode::ServerDraining, message, re: id, close: close::AWAY });
@@ -152,7 +201,7 @@ impl Session {
         });
         let ice_servers = self.ice_servers();
         let join = Join { request: id, hello: Box::new(hello), grant: admission.grant, ice_servers };
-        Ok(self.app.rooms.join(join, self.outbox.clone()))
+        Ok(Taken(self.app.rooms.join(join, self.outbox.clone())))
     }
 
     /// Carries messages until something ends the connection.

@@ -56,10 +56,9 @@ pub(crate) async fn upgrade(
         .max_message_size(MOST_READ)
         .max_frame_size(MOST_READ)
         .on_upgrade(move |socket| {
-            // Boxed: the upgrade's task would hold the handshake and the session side by side.
-            let session = Box::pin(Session::new(socket, app, host).run());
+            let session = Session::new(socket, app, host);
             async move {
-                session.await;
+                session.run().await;
                 drop(permit);
             }
         })

@@ -14,7 +14,7 @@ pub(super) fn expand(listen: SocketAddr, interfaces: &[IpAddr]) -> Vec<SocketAdd
 }
 
 /// The addresses of this machine's interfaces. Link-local IPv6 ones need a scope and are left out.
-pub(super) fn interfaces() -> Vec<IpAddr> {
+pub(crate) fn interfaces() -> Vec<IpAddr> {
     let all = if_addrs::get_if_addrs().unwrap_or_default();
     let mut ips: Vec<IpAddr> = all.iter().map(if_addrs::Interface::ip).filter(|ip| !is_link_local(*ip)).collect();
     ips.sort_unstable();

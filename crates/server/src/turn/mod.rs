@@ -15,5 +15,6 @@ mod relay_socket;
 mod shard;
 mod stream;
 
+pub(crate) use addresses::interfaces;
 pub use handle::{Addresses, StartError, TurnHandle, start};
 pub use metrics::TurnMetrics;
