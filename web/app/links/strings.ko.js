@@ -111,7 +111,7 @@ export const korean = {
     offer: '제안',
     answer: '응답',
     byYou: '내 쪽에서',
-    by: (name) => (name === '나' ? '내 쪽에서' : `${name} 님 쪽에서`),
+    by: (name) => `${name} 님 쪽에서`,
     noDescription: '아직 없어요.',
     session: '세션 전체',
     media: ({ kind, mid }) => `${kind} · mid ${mid || '?'}`,
