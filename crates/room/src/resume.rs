@@ -32,6 +32,8 @@ impl Room {
             self.check_codecs(&hello.capabilities, Some(order))?;
         }
         self.timers.remove(&Timer::Grace(order));
+        // Limits may have changed while nobody could be told.
+        self.bitrates_stale = true;
         let next = self.ids.secret();
         if let Some(participant) = self.roster.get_mut(order) {
             participant.session.rotate(&resume.secret, next);

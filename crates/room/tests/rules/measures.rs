@@ -95,6 +95,17 @@ fn a_tokens_limit_holds_for_its_bearer() {
 }
 
 #[test]
+fn a_limit_set_while_somebody_was_away_is_told_on_their_return() {
+    let mut yard = Yard::with_people(2);
+    yard.lose(1);
+    let most = Some(BitsPerSecond(400_000));
+    yard.say(0, ClientMessage::Mod(Moderation::Bitrate { participant: None, max_send_bps: most }));
+    yard.elapse(Duration::from_secs(5));
+    yard.resume(1, true);
+    assert_eq!(limits(&yard.clients[1].heard()), [(Some(400_000), BitrateReason::RoomLimit)]);
+}
+
+#[test]
 fn quality_is_told_to_everyone_and_takes_two_reports_to_change() {
     let mut yard = Yard::with_people(2);
     yard.say(0, report(&yard, 0, 5_000_000, 20.0));
