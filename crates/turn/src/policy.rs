@@ -146,6 +146,8 @@ fn embedded_ipv4(ip: IpAddr) -> Option<Ipv4Addr> {
     let segments = ip.segments();
     let pair = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match segments {
+        // RFC 4291 §2.5.2 and §2.5.3: unspecified and loopback are no IPv4-compatible addresses.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
@@ -247,6 +249,14 @@ mod tests {
         assert_eq!(policy.check(ip("8.8.4.4")), Err(Refused::Denied));
         assert_eq!(policy.check(ip("192.168.0.1")), Err(Refused::Denied));
         assert_eq!(policy.check(ip("1.1.1.1")), Err(Refused::Denied));
+    }
+
+    #[test]
+    fn loopback_can_be_allowed_in_both_families() {
+        let policy = PeerPolicy { allow: nets(&["127.0.0.0/8", "::1/128"]), ..PeerPolicy::default() };
+        assert!(policy.check(ip("127.0.0.1")).is_ok());
+        assert!(policy.check(ip("::1")).is_ok());
+        assert!(policy.check(ip("::")).is_err());
     }
 
     #[test]
