@@ -6,7 +6,12 @@ mod log;
 mod serve;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    io::{ErrorKind, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use madang_server::{Config, ConfigError};
@@ -53,9 +58,7 @@ impl Source {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(options) => serve::run(&options),
-        Command::Config(source) => source.load().map_err(Into::into).map(|config| {
-            print!("{}", config.to_commented_toml());
-        }),
+        Command::Config(source) => print_config(&source),
         Command::Token(options) => token::run(&options),
         Command::Loadtest(options) => loadtest::run(&options),
     };
@@ -65,5 +68,14 @@ fn main() -> ExitCode {
             eprintln!("madang: {why}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn print_config(source: &Source) -> Result<(), Box<dyn Error>> {
+    let text = source.load()?.to_commented_toml();
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads it has seen enough, as `head` does.
+        Err(why) if why.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }

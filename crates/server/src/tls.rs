@@ -11,6 +11,7 @@ use std::{
 };
 
 use parking_lot::RwLock;
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -151,10 +152,25 @@ impl Files {
 fn self_signed(names: &[IpAddr]) -> Result<(CertifiedKey, String, String), TlsError> {
     let mut alternatives = vec!["localhost".to_owned()];
     alternatives.extend(names.iter().map(ToString::to_string));
-    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(alternatives)?;
+    let mut params = CertificateParams::new(alternatives)?;
+    params.distinguished_name.push(DnType::CommonName, "madang, signed by itself");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // Apple's devices take no server certificate that lasts longer than 825 days.
+    let year = this_year();
+    params.not_before = rcgen::date_time_ymd(year - 1, 12, 1);
+    params.not_after = rcgen::date_time_ymd(year + 2, 1, 1);
+    let signing_key = KeyPair::generate()?;
+    let cert = params.self_signed(&signing_key)?;
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
     let key = CertifiedKey::from_der(vec![cert.der().clone()], der, &aws_lc_rs::default_provider())?;
     Ok((key, cert.pem(), signing_key.serialize_pem()))
+}
+
+/// The calendar year in UTC; on its first and last day it may be off by one.
+fn this_year() -> i32 {
+    const SECONDS: u64 = 31_556_952;
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    1970 + i32::try_from(since / SECONDS).unwrap_or(0)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
