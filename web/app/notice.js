@@ -6,7 +6,7 @@ import { icon, sign } from './icons.js';
 import { langSwitch } from './switches.js';
 
 /** Codes whose cause will not go away by trying again. */
-const FINAL = ['bad_room', 'codec_unsupported', 'unauthorized', 'token_expired', 'forbidden', 'unsupported'];
+const FINAL = ['bad_room', 'not_found', 'codec_unsupported', 'unauthorized', 'token_expired', 'forbidden', 'unsupported'];
 const ICONS = /** @type {Record<string, string>} */ ({
   left: 'door',
   kicked: 'door',

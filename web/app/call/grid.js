@@ -15,7 +15,7 @@ const WIDEST = 16 / 9;
 export function layoutGrid(count, width, height, gap) {
   if (count === 0 || width <= 0 || height <= 0) return [];
   // People hold phones upright and sit before screens: tiles may follow, within reason.
-  const narrowest = width < height ? 0.62 : 1;
+  const narrowest = width < height ? 0.75 : 0.9;
   let best = { columns: 1, width: 0, height: 0, score: -1 };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
@@ -23,7 +23,7 @@ export function layoutGrid(count, width, height, gap) {
     const cellHeight = (height - gap * (rows - 1)) / rows;
     if (cellWidth <= 0 || cellHeight <= 0) continue;
     const tileWidth = Math.min(cellWidth, cellHeight * (count === 1 ? Infinity : WIDEST));
-    const tileHeight = Math.min(cellHeight, tileWidth / (count === 1 ? 0.01 : narrowest));
+    const tileHeight = Math.min(cellHeight, tileWidth / (count === 1 ? 0.5 : narrowest));
     const score = tileWidth * tileHeight;
     if (score > best.score * 1.0001) best = { columns, width: tileWidth, height: tileHeight, score };
   }
@@ -71,8 +71,8 @@ export function layoutStrip(large, small, width, height, gap) {
   return width > height && shownOf(beside.large) >= shownOf(below.large) ? beside : below;
 }
 
-/** How much of a screen's picture the first tile shows. @param {Box[]} boxes */
-function shownOf([box]) {
+/** How wide a shared screen is shown in the first tile. @param {Box[]} boxes */
+export function shownOf([box]) {
   return box ? Math.min(box.width, box.height * WIDEST) : 0;
 }
 
@@ -94,8 +94,23 @@ function stripBeside(large, small, width, height, gap) {
 /** @type {typeof layoutStrip} */
 function stripBelow(large, small, width, height, gap) {
   // A shared screen is wide; what a tall window has left is the people's.
-  const mainHeight = Math.min(Math.max(width * 0.72 * large, height * 0.34), height * 0.6);
+  const isTall = width < height;
+  const mainHeight = isTall ? Math.min(Math.max(width * 0.72 * large, height * 0.34), height * 0.6) : height - gap - rowHeight(small, width, height, gap);
   const main = layoutGrid(large, width, mainHeight, gap);
-  const strip = layoutGrid(small, width, height - mainHeight - gap, gap);
+  const rest = height - mainHeight - gap;
+  const strip = isTall ? layoutGrid(small, width, rest, gap) : placeRows(small, { columns: small, width: rowHeight(small, width, height, gap) * ROW_TILE, height: rest }, width, rest, gap);
   return { large: main, small: strip.map((box) => ({ ...box, y: box.y + mainHeight + gap })) };
+}
+
+const ROW_TILE = 1.4;
+
+/**
+ * The height of a strip that is one row.
+ * @param {number} count
+ * @param {number} width
+ * @param {number} height
+ * @param {number} gap
+ */
+function rowHeight(count, width, height, gap) {
+  return Math.min((width - gap * (count - 1)) / count / ROW_TILE, height * 0.24);
 }

@@ -1,7 +1,7 @@
 // The stage: everyone's tiles, large screens first.
 
 import { h } from '../dom.js';
-import { layoutGrid, layoutStrip } from './grid.js';
+import { layoutGrid, layoutStrip, shownOf } from './grid.js';
 import { Tile } from './tile.js';
 
 /**
@@ -140,8 +140,8 @@ export class Stage {
     const screens = tiles.filter((tile) => tile.source === 'screen');
     const cameras = tiles.filter((tile) => tile.source === 'camera');
     if (screens.length > 0) {
-      const boxes = layoutStrip(screens.length, cameras.length, width, height, GAP);
-      screens.forEach((tile, i) => this.#place(tile, this.#clear(tile, boxes.large[i]), false));
+      const boxes = this.#strip(screens.length, cameras.length, width, height);
+      screens.forEach((tile, i) => this.#place(tile, boxes.large[i], false));
       cameras.forEach((tile, i) => this.#place(tile, boxes.small[i], true));
       return;
     }
@@ -159,21 +159,20 @@ export class Stage {
    */
   #grid(count, width, height) {
     const whole = layoutGrid(count, width, height, GAP);
-    const above = layoutGrid(count, width, height - this.#bar.height + GAP, GAP);
+    const above = layoutGrid(count, width, height - this.#bar.height, GAP);
     return areaOf(above) > areaOf(whole) * KEPT_AREA ? above : whole;
   }
 
   /**
-   * A shared screen is shown whole; where that leaves room, the controls get it.
-   * @param {Tile} tile
-   * @param {Box|undefined} box
+   * @param {number} screens
+   * @param {number} cameras
+   * @param {number} width
+   * @param {number} height
    */
-  #clear(tile, box) {
-    const { videoWidth, videoHeight } = tile.video;
-    if (!box || !videoWidth) return box;
-    const needed = (box.width * videoHeight) / videoWidth;
-    const free = this.element.clientHeight - this.#bar.height - GAP - box.y;
-    return box.y + box.height > free && needed <= free ? { ...box, height: Math.min(box.height, free) } : box;
+  #strip(screens, cameras, width, height) {
+    const whole = layoutStrip(screens, cameras, width, height, GAP);
+    const above = layoutStrip(screens, cameras, width, height - this.#bar.height, GAP);
+    return shownOf(above.large) > shownOf(whole.large) * KEPT_AREA ? above : whole;
   }
 
   /** @param {Tile} tile @param {Box|undefined} box @param {boolean} isSmall */

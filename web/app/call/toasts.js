@@ -24,6 +24,8 @@ export class Toasts {
       toast.classList.add('leaving');
       setTimeout(() => toast.remove(), 240);
     };
+    // The same word again is heard once.
+    for (const old of this.element.children) if (old.textContent === toast.textContent) old.remove();
     this.element.append(toast);
     while (this.element.childElementCount > MOST) this.element.firstElementChild?.remove();
     setTimeout(remove, STAY_MS);

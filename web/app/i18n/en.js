@@ -224,6 +224,8 @@ export default {
   'notice.room_not_found.text': 'Check the link, or open a room of your own.',
   'notice.bad_room.title': 'This is not a room’s name',
   'notice.bad_room.text': 'Names have letters a–z, digits, “-” and “_” only. Was the link cut short?',
+  'notice.not_found.title': 'There is nothing here',
+  'notice.not_found.text': 'This address leads nowhere. Was the link cut short?',
   'notice.duplicate_identity.title': 'You joined from somewhere else',
   'notice.duplicate_identity.text': 'Your invitation is in use in another window or device, so this one has stopped.',
   'notice.codec_unsupported.title': 'This browser and the room have no format in common',

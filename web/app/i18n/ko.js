@@ -225,6 +225,8 @@ const ko = {
   'notice.room_not_found.text': '링크를 확인하거나, 새로 방을 열어 보세요.',
   'notice.bad_room.title': '방 이름이 아니에요',
   'notice.bad_room.text': '방 이름에는 영문자, 숫자, “-”, “_”만 쓸 수 있어요. 링크가 중간에 잘리지 않았나요?',
+  'notice.not_found.title': '여기에는 아무것도 없어요',
+  'notice.not_found.text': '이 주소로는 갈 곳이 없어요. 링크가 중간에 잘리지 않았나요?',
   'notice.duplicate_identity.title': '다른 곳에서 들어왔어요',
   'notice.duplicate_identity.text': '같은 초대를 다른 창이나 기기에서 쓰고 있어서 여기는 멈췄어요.',
   'notice.codec_unsupported.title': '이 브라우저와 방이 서로 통하지 않아요',

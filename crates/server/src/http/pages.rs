@@ -3,7 +3,7 @@
 use axum::{
     extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -58,9 +58,13 @@ pub(super) async fn favicon(headers: HeaderMap) -> Response {
 }
 
 pub(super) async fn not_found() -> Response {
-    let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Not found</title>\
-                <h1>Not found</h1><p>There is nothing at this address. <a href=\"/\">To the start</a></p></html>";
-    (StatusCode::NOT_FOUND, Html(page)).into_response()
+    match App::get("not-found.html") {
+        Some(page) => {
+            let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+            (StatusCode::NOT_FOUND, kind, page.data.into_owned()).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "There is nothing at this address.").into_response(),
+    }
 }
 
 fn file<Folder: RustEmbed>(path: &str, headers: &HeaderMap) -> Response {
