@@ -24,8 +24,11 @@ struct Measured {
     loss: f64,
 }
 
-/// Reports that have to agree before an uplink counts as the bottleneck, or no longer.
+/// Reports in a row that have to agree before an uplink counts as the bottleneck, or no longer.
 const AGREEING_REPORTS: u8 = 2;
+/// Growth from one report to the next by which an estimate is still on its way up, as every
+/// estimate is at first. So a first report says nothing.
+const CLIMB: f64 = 1.2;
 /// Loss that shows congestion even where the estimate does not yet.
 const CONGESTION_LOSS: f64 = 0.05;
 /// A sender that uses less of its estimate is held back by something else.
@@ -35,13 +38,17 @@ impl Uplink {
     /// Takes in a report about the participant's own links; `links` holds no others.
     pub(crate) fn report(&mut self, links: &[&LinkStats], settings: &BandwidthSettings) {
         self.links.retain(|id, _| links.iter().any(|link| link.link == *id));
+        let former = self.available();
         for link in links {
             self.measure(link);
         }
         if self.links.is_empty() {
             return;
         }
-        let speaks_against = if self.congested { !self.stays_congested(settings) } else { self.is_short(settings) };
+        let newest: f64 = links.iter().filter_map(|link| link.available_up_bps).map(|bps| bps.0 as f64).sum();
+        let climbs = newest > former * CLIMB;
+        let is_short = !climbs && self.is_short(settings);
+        let speaks_against = if self.congested { !self.stays_congested(settings) } else { is_short };
         self.against = if speaks_against { self.against.saturating_add(1) } else { 0 };
         if self.against >= AGREEING_REPORTS {
             self.congested = !self.congested;
@@ -185,11 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn a_full_uplink_is_shared_evenly_after_two_reports() {
+    fn a_full_uplink_is_shared_evenly_after_three_reports() {
         let links = [link("a", 800_000, 750_000), link("b", 200_000, 190_000)];
-        assert_eq!(share_of(&reported(1, &links), None, None, 2), (None, Unlimited));
-        assert_eq!(share_of(&reported(2, &links), None, None, 2), (Some(475_000), Congestion));
-        assert_eq!(share_of(&reported(2, &links), Some(600_000), None, 2), (Some(300_000), RoomLimit));
+        assert_eq!(share_of(&reported(2, &links), None, None, 2), (None, Unlimited));
+        assert_eq!(share_of(&reported(3, &links), None, None, 2), (Some(475_000), Congestion));
+        assert_eq!(share_of(&reported(3, &links), Some(600_000), None, 2), (Some(300_000), RoomLimit));
     }
 
     #[test]
@@ -199,8 +206,17 @@ mod tests {
     }
 
     #[test]
+    fn an_estimate_that_climbs_is_no_bottleneck() {
+        let mut uplink = Uplink::default();
+        for available in [300_000, 900_000, 1_800_000, 2_500_000, 2_500_000] {
+            uplink.report(&[&link("a", available, available)], &BandwidthSettings::default());
+            assert_eq!(share_of(&uplink, None, None, 1), (None, Unlimited), "{available}");
+        }
+    }
+
+    #[test]
     fn congestion_ends_when_the_estimate_has_room_again() {
-        let mut uplink = reported(2, &[link("a", 500_000, 480_000)]);
+        let mut uplink = reported(3, &[link("a", 500_000, 480_000)]);
         assert_eq!(share_of(&uplink, None, None, 1).1, Congestion);
         for _ in 0..6 {
             uplink.report(&[&link("a", 4_000_000, 480_000)], &BandwidthSettings::default());
@@ -210,7 +226,7 @@ mod tests {
 
     #[test]
     fn sound_keeps_its_floor_under_congestion() {
-        let uplink = reported(2, &[link("a", 20_000, 20_000), link("b", 20_000, 20_000)]);
+        let uplink = reported(3, &[link("a", 20_000, 20_000), link("b", 20_000, 20_000)]);
         assert_eq!(share_of(&uplink, None, None, 2), (Some(64_000), Congestion));
     }
 

@@ -40,7 +40,7 @@ fn qualities(messages: &[Arc<ServerMessage>]) -> Vec<ConnectionQuality> {
 #[test]
 fn a_short_uplink_is_shared_between_its_links() {
     let mut yard = Yard::with_people(3);
-    for _ in 0..2 {
+    for _ in 0..3 {
         yard.say(0, report(&yard, 0, 400_000, 20.0));
         yard.elapse(Duration::from_secs(2));
     }
