@@ -344,9 +344,17 @@ impl Shard {
                     PortRequirement::EvenAndNext(next) => second.map(|second| (next, second)),
                     PortRequirement::Any | PortRequirement::Even => None,
                 };
-                let all = [Some((wish.relay, first)), next];
-                let registered = all.into_iter().flatten().all(|(relay, opened)| self.register(relay, opened));
-                registered.then_some(relayed)
+                let ids = [Some(wish.relay), next.as_ref().map(|(next, _)| *next)];
+                let all = [Some((wish.relay, first)), next].into_iter().flatten();
+                // Every one of them, even after a failure, so that each is known or released.
+                let failed = all.map(|(relay, opened)| self.register(relay, opened)).filter(|done| !done);
+                if failed.count() > 0 {
+                    ids.into_iter().flatten().for_each(|relay| self.close_relay(relay));
+                    None
+                } else {
+                    tracing::debug!(%relayed, "a relay is open");
+                    Some(relayed)
+                }
             }
             Err(why) => {
                 tracing::warn!(%why, "no relay can be opened");
@@ -375,6 +383,7 @@ impl Shard {
         let Some(mut socket) = self.relays.get_mut(relay.0 as usize).and_then(Option::take) else { return };
         let _ = self.poll.registry().deregister(&mut socket.socket);
         self.relay_sockets.release(socket.local);
+        tracing::debug!(local = %socket.local, "a relay is closed");
     }
 
     fn publish(&mut self) {
