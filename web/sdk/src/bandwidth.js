@@ -16,6 +16,9 @@ const AUDIO_BPS = 48_000;
 const AUDIO_FLOOR_BPS = 24_000;
 const CAMERA_BPS = 2_500_000;
 const SCREEN_BPS = 4_000_000;
+// A mesh encodes and sends one's camera once for each of the others: together no more than this,
+// which a laptop's processor and a home's uplink can bear.
+const MESH_CAMERA_BPS = 1_500_000;
 // Below this a picture would only take what the sound needs.
 const VIDEO_FLOOR_BPS = 60_000;
 // What packets need around their payload (IP, UDP, SRTP, RTCP).
@@ -26,7 +29,7 @@ const SCALE_LEAST = 1.2;
 /** The tallest picture that looks well at a bit rate. @type {[number, number][]} */
 const LADDER = [
   [900_000, Infinity],
-  [400_000, 540],
+  [550_000, 540],
   [200_000, 360],
   [90_000, 270],
   [0, 180],
@@ -43,13 +46,24 @@ export function initialEncoding(track) {
 }
 
 /**
+ * @param {boolean} isScreen
+ * @param {number} links that carry it
+ * @returns {number} the most for one track on one link
+ */
+function ceiling(isScreen, links) {
+  if (links <= 1) return isScreen ? SCREEN_BPS : CAMERA_BPS;
+  return isScreen ? SCREEN_BPS / links : MESH_CAMERA_BPS / links;
+}
+
+/**
  * Shares a link's limit between its tracks.
  * @param {number | null} linkBps null: no limit
  * @param {Sending[]} tracks
  * @param {(id: string) => TrackLimit} limitOf
+ * @param {number} [links] how many carry the same tracks
  * @returns {Map<string, Encoding>} by track id
  */
-export function plan(linkBps, tracks, limitOf) {
+export function plan(linkBps, tracks, limitOf, links = 1) {
   /** @type {Map<string, Encoding>} */
   const encodings = new Map();
   const sounds = tracks.filter((track) => track.kind === 'audio');
@@ -69,7 +83,8 @@ export function plan(linkBps, tracks, limitOf) {
     const isScreen = track.source === 'screen';
     const group = screens && cameras ? (isScreen ? SCREEN_SHARE : 1 - SCREEN_SHARE) : 1;
     const share = (left * group) / Math.max(1, isScreen ? screens : cameras);
-    encodings.set(track.id, picture(track, share, limitOf(track.id)));
+    const bps = Math.min(share, ceiling(isScreen, links));
+    encodings.set(track.id, picture(track, bps, limitOf(track.id)));
   }
   return encodings;
 }
@@ -82,7 +97,7 @@ export function plan(linkBps, tracks, limitOf) {
  */
 function picture(track, share, limit) {
   const isScreen = track.source === 'screen';
-  const bps = Math.min(share, limit.bps ?? Infinity, isScreen ? SCREEN_BPS : CAMERA_BPS);
+  const bps = Math.min(share, limit.bps ?? Infinity);
   const active = !limit.stopped && bps >= VIDEO_FLOOR_BPS;
   const shown = limit.maxHeight ?? Infinity;
   // Letters on a screen become unreadable when they shrink; let it be slow instead.

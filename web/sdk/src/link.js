@@ -4,6 +4,7 @@ import { plan } from './bandwidth.js';
 import { Channels } from './channels.js';
 import { Negotiation } from './negotiation.js';
 import { SenderControl } from './sender_control.js';
+import { withStartBitrate } from './start_bitrate.js';
 import { LinkMeter, candidatePairsOf } from './stats.js';
 import { Transceivers } from './transceivers.js';
 import { Watchdog } from './watchdog.js';
@@ -26,6 +27,7 @@ import { Watchdog } from './watchdog.js';
  * @property {() => Codecs} codecs
  * @property {(link: Link) => boolean} canAct whether both ends can be reached by signaling
  * @property {(trackId: string) => string | null} sourceOf
+ * @property {(limitBps: number | null) => number | null} startKbps where the bit rate begins
  * @property {(link: Link) => void} mapped tracks have come, gone or moved
  * @property {(link: Link) => void} changed
  * @property {(link: Link, bytes: Uint8Array, topic: string) => void} data
@@ -46,6 +48,9 @@ export class Link {
   /** @type {LinkState} */
   #state = 'connecting';
   #wasConnected = false;
+  // The same for the link's whole life: another value would restart its bandwidth estimation.
+  /** @type {number | null | undefined} */
+  #startKbps;
   /** The newest limit that the server set for it. @type {Limit | null} */
   #limit = null;
   /** @type {{ code: number, text: string, url: string }[]} */
@@ -77,6 +82,7 @@ export class Link {
       open,
       send: host.send,
       note: (event) => this.#note(event),
+      heard: (sdp) => withStartBitrate(sdp, (this.#startKbps ??= host.startKbps(this.#limit?.bps ?? null))),
       beforeOffer: () => this.#transceivers.prepareOffer(host.localTracks(), host.peerTracks(this.peer), host.codecs()),
       offered: (sdp, mids) => {
         this.#transceivers.setPeerMids(mids);
@@ -272,9 +278,9 @@ export class Link {
       id: track.id,
       kind: track.kind,
       source: track.source,
-      height: this.#senders.heightOf(sender),
+      height: this.#senders.heightOf(sender) || (track.height ?? 0),
     }));
-    const encodings = plan(limit?.bps ?? null, tracks, (id) => limits.ofTrack(this.id, id));
+    const encodings = plan(limit?.bps ?? null, tracks, (id) => limits.ofTrack(this.id, id), links);
     for (const { sender, track } of sending) {
       const encoding = encodings.get(track.id);
       if (encoding) this.#senders.apply(sender, track.kind, encoding);

@@ -12,6 +12,7 @@
  * @property {RTCPeerConnection} connection
  * @property {OpenLink} open
  * @property {(message: ClientMessage) => void} send
+ * @property {(sdp: string) => string} heard the peer's description, as the browser is to read it
  * @property {() => void} beforeOffer makes the transceivers
  * @property {(sdp: string, peerMids: Mids) => void} offered the remote offer stands
  * @property {(peerMids: Mids) => void} answered the remote answer stands
@@ -111,7 +112,7 @@ export class Negotiation {
   async #takeOffer(offer) {
     if (offer.n <= this.#remoteN) return;
     if (this.#connection.signalingState !== 'stable') await this.#rollback();
-    await this.#connection.setRemoteDescription({ type: 'offer', sdp: offer.sdp });
+    await this.#connection.setRemoteDescription({ type: 'offer', sdp: this.#parts.heard(offer.sdp) });
     this.#n = this.#remoteN = offer.n;
     this.#parts.note(`offer ${offer.n} received`);
     this.#parts.offered(offer.sdp, offer.tracks);
@@ -122,7 +123,7 @@ export class Negotiation {
   /** @param {Description} answer */
   async #takeAnswer(answer) {
     if (answer.n !== this.#n || !this.#awaitsAnswer) return;
-    await this.#connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+    await this.#connection.setRemoteDescription({ type: 'answer', sdp: this.#parts.heard(answer.sdp) });
     this.#awaitsAnswer = false;
     this.#remoteN = answer.n;
     this.#parts.note(`answer ${answer.n} received`);

@@ -8,6 +8,7 @@ import { Playback } from './playback.js';
 import { Reporter } from './report.js';
 import { Roster } from './roster.js';
 import { Speakers } from './speakers.js';
+import { startKbps } from './start_bitrate.js';
 import { certificates } from './warm.js';
 
 /**
@@ -121,6 +122,7 @@ function makeLinks(room, parts) {
       room.signaling()?.isReady === true &&
       (link.peer === null || parts.roster.participant(link.peer)?.presence === 'present'),
     sourceOf: (id) => (parts.local.tracks.get(id) ?? parts.roster.remoteTrack(id))?.source ?? null,
+    startKbps: (limitBps) => startKbps(parts.roster.remotes.size, limitBps),
     mapped: (link) => {
       for (const id of link.receivedIds) {
         const track = parts.roster.remoteTrack(id);

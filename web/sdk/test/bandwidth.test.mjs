@@ -57,6 +57,16 @@ test('a shared screen keeps its letters: it becomes slower, not smaller', () => 
   assert.ok(at(encodings, 'screen').maxBitrate > at(encodings, 'camera').maxBitrate);
 });
 
+test('the more links carry a camera, the less each of them', () => {
+  const sent = [1, 2, 3, 8].map((links) => at(plan(null, [mic, camera], free, links), 'camera'));
+  assert.deepEqual(
+    sent.map(({ scale }) => scale),
+    [1, 1.33, 2, 2.67],
+  );
+  assert.ok(sent[3].maxBitrate * 8 <= 1_500_000);
+  assert.equal(at(plan(null, [screen], free, 3), 'screen').scale, 1);
+});
+
 test('nothing larger is sent than what is shown', () => {
   const encodings = plan(null, [camera], () => ({ bps: null, stopped: false, maxHeight: 180 }));
   assert.equal(at(encodings, 'camera').scale, 4);

@@ -7,6 +7,7 @@ import { iceServersFor, relayTransportOf } from '../src/ice_servers.js';
 import { base64, fromBase64 } from '../src/links.js';
 import { countStreams } from '../src/report.js';
 import { Voice } from '../src/speakers.js';
+import { startKbps, withStartBitrate } from '../src/start_bitrate.js';
 import { roomIn } from '../src/token.js';
 import { directionsOf } from '../src/transceivers.js';
 
@@ -122,4 +123,43 @@ test('a listener may go while the event is told, and once means once', () => {
   emitter.emit('tick');
   emitter.emit('tick');
   assert.deepEqual(heard, ['first', 'once', 'always', 'always']);
+});
+
+test('where a bit rate begins is said once for each video codec, and for nothing else', () => {
+  const sdp = [
+    'm=audio 9 UDP/TLS/RTP/SAVPF 111',
+    'a=rtpmap:111 opus/48000/2',
+    'a=fmtp:111 minptime=10',
+    'm=video 9 UDP/TLS/RTP/SAVPF 96 97 102',
+    'a=rtpmap:96 VP8/90000',
+    'a=rtpmap:97 rtx/90000',
+    'a=fmtp:97 apt=96',
+    'a=rtpmap:102 H264/90000',
+    'a=fmtp:102 profile-level-id=42e01f',
+    '',
+  ].join('\r\n');
+  const lines = withStartBitrate(sdp, 1200).split('\r\n');
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('a=fmtp')),
+    [
+      'a=fmtp:111 minptime=10',
+      'a=fmtp:96 x-google-start-bitrate=1200',
+      'a=fmtp:97 apt=96',
+      'a=fmtp:102 profile-level-id=42e01f;x-google-start-bitrate=1200',
+    ],
+  );
+  assert.equal(lines.length, sdp.split('\r\n').length + 1);
+  assert.equal(withStartBitrate(sdp, null), sdp);
+});
+
+test('links share where they begin, and a limit counts more', (t) => {
+  assert.equal(startKbps(1, null), null, 'not Chromium');
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  t.after(() => (before ? Object.defineProperty(globalThis, 'navigator', before) : delete globalThis.navigator));
+  const value = { userAgentData: { brands: [{ brand: 'Chromium' }] } };
+  Object.defineProperty(globalThis, 'navigator', { value, configurable: true });
+  assert.equal(startKbps(1, null), 1200);
+  assert.equal(startKbps(3, null), 400);
+  assert.equal(startKbps(8, null), 300);
+  assert.equal(startKbps(1, 200_000), 200);
 });
