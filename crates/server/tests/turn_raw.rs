@@ -1,4 +1,5 @@
 //! Single packets to a TURN server on real sockets: what goes wrong, and what streams do.
+#![allow(clippy::panic, reason = "a test fails where it has to")]
 
 #[path = "../../turn/tests/world/mod.rs"]
 mod world;
@@ -288,4 +289,17 @@ async fn a_stream_client_that_does_not_read_costs_bounded_memory_and_holds_up_no
     }
     assert!(received > 0 && received < 2000, "{received} of 2000 arrived");
     assert_eq!(last, packet);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unspecified_address_serves_this_machines_addresses_on_one_port() {
+    let any = madang_server::config::Many(vec!["0.0.0.0:0".parse().expect("an address")]);
+    let server = serve(&TurnConfig { listen: any, ..loopback() });
+    let [listen] = server.addresses().turn[..] else { panic!("one entry, one address") };
+    assert!(listen.ip().is_unspecified() && listen.port() != 0);
+    let mut socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.connect(("127.0.0.1", listen.port())).expect("loopback");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
+    let (_, relayed) = allocated(&server, &mut socket);
+    assert!(relayed.ip().is_loopback(), "the relay is where the client is: {relayed}");
 }

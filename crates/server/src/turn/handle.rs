@@ -23,6 +23,9 @@ use super::{
 };
 use crate::config::TurnConfig;
 
+/// How often port 0 is tried.
+const TRIES: usize = 8;
+
 /// TURN could not start. The process ends.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -167,24 +170,37 @@ fn limits(config: &TurnConfig) -> Limits {
 
 /// Opens UDP and TCP on each entry of `turn.listen`.
 fn open_pairs(config: &TurnConfig, interfaces: &[IpAddr]) -> Result<(Vec<Pair>, Vec<SocketAddr>), StartError> {
-    let key = "turn.listen";
     let (mut pairs, mut bound) = (Vec::new(), Vec::new());
     for &listen in config.listen.iter() {
-        let mut port = listen.port();
-        let addresses = expand(listen, interfaces);
-        if addresses.is_empty() {
-            return Err(StartError::NoAddress { key, address: listen });
+        // Port 0 has to become one port that is free on every address, which may take a few tries.
+        let tries = if listen.port() == 0 { TRIES } else { 1 };
+        let mut opened = open_entry(listen, interfaces);
+        for _ in 1..tries {
+            if opened.is_ok() {
+                break;
+            }
+            opened = open_entry(listen, interfaces);
         }
-        for mut address in addresses {
-            // All addresses of one entry share a port, which the first one chooses where it is 0.
-            address.set_port(port);
-            let pair = open_pair(address).map_err(|source| StartError::Open { key, address, source })?;
-            port = pair.address.port();
-            pairs.push(pair);
-        }
-        bound.push(SocketAddr::new(listen.ip(), port));
+        let opened = opened?;
+        bound.extend(opened.first().map(|pair| SocketAddr::new(listen.ip(), pair.address.port())));
+        pairs.extend(opened);
     }
     Ok((pairs, bound))
+}
+
+/// Opens one entry of `turn.listen`, on the same port of every address that it stands for.
+fn open_entry(listen: SocketAddr, interfaces: &[IpAddr]) -> Result<Vec<Pair>, StartError> {
+    let key = "turn.listen";
+    let addresses = expand(listen, interfaces);
+    if addresses.is_empty() {
+        return Err(StartError::NoAddress { key, address: listen });
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    for mut address in addresses {
+        address.set_port(pairs.first().map_or(listen.port(), |first| first.address.port()));
+        pairs.push(open_pair(address).map_err(|source| StartError::Open { key, address, source })?);
+    }
+    Ok(pairs)
 }
 
 type TlsListeners = (Vec<std::net::TcpListener>, Vec<SocketAddr>);
