@@ -9,7 +9,11 @@ import { readPrefs, writePrefs } from './prefs.js';
 
 /** @typedef {'audioinput'|'videoinput'|'audiooutput'} DeviceKind */
 
-const NAMES = /** @type {const} */ ({ audioinput: 'device.mic', videoinput: 'device.camera', audiooutput: 'device.speaker' });
+const NAMES = /** @type {const} */ ({
+  audioinput: 'device.mic',
+  videoinput: 'device.camera',
+  audiooutput: 'device.speaker',
+});
 const REMEMBERED = /** @type {const} */ ({ audioinput: 'microphone', videoinput: 'camera', audiooutput: 'speaker' });
 
 /** @param {DeviceKind} kind @param {string} id */
@@ -65,7 +69,13 @@ export async function deviceItems(kind, current, choose) {
   const items = devices.map(({ id, name }) =>
     h(
       'button',
-      { class: 'menu-item', type: 'button', role: 'menuitemradio', 'aria-checked': String(id === current), onclick: () => choose(id) },
+      {
+        class: 'menu-item',
+        type: 'button',
+        role: 'menuitemradio',
+        'aria-checked': String(id === current),
+        onclick: () => choose(id),
+      },
       h('span', { class: 'grow' }, name),
       icon('check', 'tick'),
     ),
@@ -83,7 +93,8 @@ export async function deviceSelect(kind, current, choose) {
   const devices = await devicesOf(kind);
   const id = `select-${kind}`;
   const select = h('select', { class: 'field', id, disabled: devices.length === 0 });
-  for (const device of devices) select.append(h('option', { value: device.id, selected: device.id === current }, device.name));
+  for (const device of devices)
+    select.append(h('option', { value: device.id, selected: device.id === current }, device.name));
   if (devices.length === 0) select.append(h('option', { t: 'device.none' }));
   const problem = h('p', { class: 'small-text quiet', role: 'alert' });
   select.addEventListener('change', () => {

@@ -6,7 +6,15 @@ import { icon, sign } from './icons.js';
 import { langSwitch } from './switches.js';
 
 /** Codes whose cause will not go away by trying again. */
-const FINAL = ['bad_room', 'not_found', 'codec_unsupported', 'unauthorized', 'token_expired', 'forbidden', 'unsupported'];
+const FINAL = [
+  'bad_room',
+  'not_found',
+  'codec_unsupported',
+  'unauthorized',
+  'token_expired',
+  'forbidden',
+  'unsupported',
+];
 const ICONS = /** @type {Record<string, string>} */ ({
   left: 'door',
   kicked: 'door',
@@ -38,7 +46,12 @@ export function makeNotice(code, { message, retry } = {}) {
   return h(
     'main',
     { class: 'notice', testid: 'notice', 'data-code': code },
-    h('header', { class: 'pre-top' }, h('a', { class: 'pre-home', href: '/', label: 'notice.home' }, sign()), langSwitch()),
+    h(
+      'header',
+      { class: 'pre-top' },
+      h('a', { class: 'pre-home', href: '/', label: 'notice.home' }, sign()),
+      langSwitch(),
+    ),
     h(
       'section',
       { class: 'notice-card', role: 'alert', 'aria-labelledby': 'notice-title' },

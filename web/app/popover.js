@@ -110,5 +110,7 @@ export function openDialog(title, fill, params) {
 /** @param {HTMLElement} element @param {MouseEvent} event */
 function within(element, event) {
   const box = element.getBoundingClientRect();
-  return event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+  return (
+    event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom
+  );
 }

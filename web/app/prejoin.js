@@ -33,9 +33,23 @@ export class Prejoin {
   #video = h('video', { class: 'mirror-video', autoplay: true, playsinline: true, muted: true, label: 'pre.preview' });
   #dark = h('p', { class: 'mirror-dark', t: 'pre.camera.starting' });
   #problem = h('p', { class: 'pre-problem', role: 'status', hidden: true });
-  #retry = h('button', { class: 'button small-button', type: 'button', t: 'device.retry', hidden: true, onclick: () => void this.#open() });
+  #retry = h('button', {
+    class: 'button small-button',
+    type: 'button',
+    t: 'device.retry',
+    hidden: true,
+    onclick: () => void this.#open(),
+  });
   #inside = h('p', { class: 'pre-inside', role: 'status' });
-  #name = h('input', { class: 'field', id: 'name', type: 'text', maxlength: 64, autocomplete: 'nickname', placeholderKey: 'pre.name.hint', testid: 'name' });
+  #name = h('input', {
+    class: 'field',
+    id: 'name',
+    type: 'text',
+    maxlength: 64,
+    autocomplete: 'nickname',
+    placeholderKey: 'pre.name.hint',
+    testid: 'name',
+  });
   #join = h('button', { class: 'button strong large', type: 'submit', testid: 'join', t: 'pre.join' });
   /** @type {Record<Source, HTMLButtonElement>} */
   #toggles;
@@ -97,7 +111,13 @@ export class Prejoin {
       this.#join,
       this.#inside,
     );
-    const seen = h('section', { class: 'pre-seen' }, mirror, this.#line.element, h('div', { class: 'pre-help' }, this.#problem, this.#retry));
+    const seen = h(
+      'section',
+      { class: 'pre-seen' },
+      mirror,
+      this.#line.element,
+      h('div', { class: 'pre-help' }, this.#problem, this.#retry),
+    );
     const home = h('a', { class: 'pre-home', href: '/', label: 'notice.home' }, sign());
     return h(
       'main',
@@ -109,7 +129,12 @@ export class Prejoin {
 
   /** @param {Source} source */
   #makeToggle(source) {
-    const button = h('button', { class: 'round', type: 'button', testid: source === 'camera' ? 'pre-camera' : 'pre-mic', onclick: () => void this.#toggle(source) });
+    const button = h('button', {
+      class: 'round',
+      type: 'button',
+      testid: source === 'camera' ? 'pre-camera' : 'pre-mic',
+      onclick: () => void this.#toggle(source),
+    });
     button.append(icon(source === 'camera' ? 'camera' : 'mic'));
     return button;
   }
@@ -145,7 +170,8 @@ export class Prejoin {
     this.#show();
     const kept = this.#options.tracks ?? [];
     this.#options.tracks = [];
-    const has = (/** @type {Source} */ source) => this.#tracks[source] ?? kept.find((track) => track.source === source) ?? null;
+    const has = (/** @type {Source} */ source) =>
+      this.#tracks[source] ?? kept.find((track) => track.source === source) ?? null;
     this.#tracks = { camera: has('camera'), microphone: has('microphone') };
     const opened = await openDevices({ audio: !this.#tracks.microphone, video: !this.#tracks.camera });
     if (this.#isOver) return opened.forEach((track) => track.stop());
@@ -260,10 +286,15 @@ export class Prejoin {
 
 /** @param {Record<Source, MediaError|null>} errors @returns {string|null} */
 function problemOf({ camera, microphone }) {
-  if (camera && microphone && camera.reason === microphone.reason && camera.reason !== 'busy' && camera.reason !== 'unknown') {
+  if (
+    camera &&
+    microphone &&
+    camera.reason === microphone.reason &&
+    camera.reason !== 'busy' &&
+    camera.reason !== 'unknown'
+  ) {
     return `media.both.${camera.reason}`;
   }
   if (camera) return `media.video.${camera.reason}`;
   return microphone ? `media.audio.${microphone.reason}` : null;
 }
-

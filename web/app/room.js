@@ -65,7 +65,12 @@ function showNotice(code, message, tracks = []) {
 function showPrejoin() {
   if (!address.room) return showNotice('bad_room');
   const name = address.name || readPrefs().name || '';
-  const prejoin = new Prejoin({ room: address.room, token: address.token, name, onJoin: ({ name, tracks }) => join(name, tracks) });
+  const prejoin = new Prejoin({
+    room: address.room,
+    token: address.token,
+    name,
+    onJoin: ({ name, tracks }) => join(name, tracks),
+  });
   show(prejoin, { keepTracks: false });
   document.title = `${address.room} · madang`;
   prejoin.focus();

@@ -23,11 +23,37 @@ export class Banner {
   /** @param {Room} room */
   constructor(room) {
     this.#room = room;
-    this.#reconnecting = h('div', { class: 'banner attention', role: 'status', testid: 'reconnecting', hidden: true }, h('span', { class: 'pulse', 'aria-hidden': 'true' }), h('span', { t: 'banner.reconnecting' }));
-    const start = h('button', { class: 'button strong', type: 'button', testid: 'start-audio', onclick: () => void room.startAudio() }, icon('speaker', 'small'), h('span', { t: 'sound.start' }));
-    this.#sound = h('div', { class: 'banner', role: 'alert', hidden: true }, icon('speaker-off', 'small'), h('span', { t: 'sound.blocked' }), start);
-    const dismiss = h('button', { class: 'icon-button', type: 'button', label: 'close', onclick: () => (this.#limit.hidden = true) }, icon('close', 'small'));
-    this.#limit = h('div', { class: 'banner', role: 'status', testid: 'bitrate-notice', hidden: true }, icon('signal-poor', 'small'), this.#words, dismiss);
+    this.#reconnecting = h(
+      'div',
+      { class: 'banner attention', role: 'status', testid: 'reconnecting', hidden: true },
+      h('span', { class: 'pulse', 'aria-hidden': 'true' }),
+      h('span', { t: 'banner.reconnecting' }),
+    );
+    const start = h(
+      'button',
+      { class: 'button strong', type: 'button', testid: 'start-audio', onclick: () => void room.startAudio() },
+      icon('speaker', 'small'),
+      h('span', { t: 'sound.start' }),
+    );
+    this.#sound = h(
+      'div',
+      { class: 'banner', role: 'alert', hidden: true },
+      icon('speaker-off', 'small'),
+      h('span', { t: 'sound.blocked' }),
+      start,
+    );
+    const dismiss = h(
+      'button',
+      { class: 'icon-button', type: 'button', label: 'close', onclick: () => (this.#limit.hidden = true) },
+      icon('close', 'small'),
+    );
+    this.#limit = h(
+      'div',
+      { class: 'banner', role: 'status', testid: 'bitrate-notice', hidden: true },
+      icon('signal-poor', 'small'),
+      this.#words,
+      dismiss,
+    );
     this.element = h('div', { class: 'banners' }, this.#reconnecting, this.#sound, this.#limit);
   }
 
@@ -41,7 +67,9 @@ export class Banner {
    * @param {boolean} isSmaller whether the picture is really sent smaller for it
    */
   limitChanged(reason, isSmaller) {
-    const key = { congestion: 'banner.congestion', room_limit: 'banner.limit', participant_limit: 'banner.limit' }[reason];
+    const key = { congestion: 'banner.congestion', room_limit: 'banner.limit', participant_limit: 'banner.limit' }[
+      reason
+    ];
     clearTimeout(this.#limitTimer);
     if (!key || !isSmaller) {
       this.#limit.hidden = true;

@@ -61,7 +61,8 @@ export class Bar {
   sync(state) {
     this.#device('mic', state.mic);
     this.#device('camera', state.camera);
-    for (const control of /** @type {const} */ (['mic', 'camera', 'screen'])) this.button(control).disabled = !state.canPublish;
+    for (const control of /** @type {const} */ (['mic', 'camera', 'screen']))
+      this.button(control).disabled = !state.canPublish;
     this.#toggle('screen', state.screen);
     this.#toggle('hand', state.hand);
     const screen = this.#controls.get('screen');

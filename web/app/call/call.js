@@ -61,7 +61,11 @@ export class Call {
   #isScheduled = false;
   #isOver = false;
   #isToggling = false;
-  #lockMark = h('span', { class: 'lock-mark', role: 'img', label: 'room.locked', hint: 'room.locked', hidden: true }, icon('lock', 'small'));
+  #lockMark = h(
+    'span',
+    { class: 'lock-mark', role: 'img', label: 'room.locked', hint: 'room.locked', hidden: true },
+    icon('lock', 'small'),
+  );
 
   /**
    * @param {Room} room
@@ -74,19 +78,53 @@ export class Call {
     this.#stage = new Stage(room, makeInvite(copyLink));
     this.#banner = new Banner(room);
     this.#floating = new Floating(() => this.#stage.foremost?.track?.mediaStreamTrack ?? null);
-    this.#panel = new Panel(room, { copyLink, onProblem: () => this.#toasts.say('people.failed', {}, { icon: 'warn' }), onChange: (now, before) => this.#panelChanged(now, before) });
+    this.#panel = new Panel(room, {
+      copyLink,
+      onProblem: () => this.#toasts.say('people.failed', {}, { icon: 'warn' }),
+      onChange: (now, before) => this.#panelChanged(now, before),
+    });
     this.#bar = new Bar(this.#controls(onLeave));
-    const top = h('header', { class: 'call-top' }, h('div', { class: 'room-pill' }, this.#lockMark, h('span', { class: 'room-name' }, room.name), this.#copyButton(copyLink)));
+    const top = h(
+      'header',
+      { class: 'call-top' },
+      h(
+        'div',
+        { class: 'room-pill' },
+        this.#lockMark,
+        h('span', { class: 'room-name' }, room.name),
+        this.#copyButton(copyLink),
+      ),
+    );
     const dock = h('div', { class: 'dock' }, this.#bar.element);
-    const yard = h('div', { class: 'call-yard' }, this.#stage.element, top, this.#banner.element, this.#toasts.element, dock, this.#floating.element);
+    const yard = h(
+      'div',
+      { class: 'call-yard' },
+      this.#stage.element,
+      top,
+      this.#banner.element,
+      this.#toasts.element,
+      dock,
+      this.#floating.element,
+    );
     this.element = h('div', { class: 'call' }, yard, this.#panel.element);
     this.#fold = new IdleFold(this.element, {
       mayFold: () => this.#panel.open === null && room.remoteParticipants.size > 0 && room.state === 'connected',
-      measure: () => this.#stage.setBar({ height: dock.offsetHeight, left: this.#bar.element.offsetLeft, right: this.#bar.element.offsetLeft + this.#bar.element.offsetWidth }),
+      measure: () =>
+        this.#stage.setBar({
+          height: dock.offsetHeight,
+          left: this.#bar.element.offsetLeft,
+          right: this.#bar.element.offsetLeft + this.#bar.element.offsetWidth,
+        }),
     });
     this.#stopKeys = listenForKeys(this.#keys());
     for (const event of EVENTS) room.on(event, this.#schedule);
-    tellOf(room, { toasts: this.#toasts, banner: this.#banner, panel: this.#panel, openChat: () => this.#panel.toggle('chat'), isOwnDoing: () => this.#isToggling });
+    tellOf(room, {
+      toasts: this.#toasts,
+      banner: this.#banner,
+      panel: this.#panel,
+      openChat: () => this.#panel.toggle('chat'),
+      isOwnDoing: () => this.#isToggling,
+    });
     room.on('mediaDevicesError', this.tellMediaError);
     onLang(() => this.#sync());
     this.#restoreSpeaker();
@@ -95,7 +133,19 @@ export class Call {
 
   /** @param {() => void} copyLink */
   #copyButton(copyLink) {
-    return h('button', { class: 'pill-button', type: 'button', label: 'copy.link', hint: 'copy.link', testid: 'copy-link', onclick: copyLink }, icon('copy', 'small'), h('span', { t: 'copy.short', 'aria-hidden': 'true' }));
+    return h(
+      'button',
+      {
+        class: 'pill-button',
+        type: 'button',
+        label: 'copy.link',
+        hint: 'copy.link',
+        testid: 'copy-link',
+        onclick: copyLink,
+      },
+      icon('copy', 'small'),
+      h('span', { t: 'copy.short', 'aria-hidden': 'true' }),
+    );
   }
 
   /** @param {() => void} onLeave @returns {import('./bar.js').Actions} */
@@ -271,6 +321,17 @@ export class Call {
 
 /** @param {() => void} copyLink */
 function makeInvite(copyLink) {
-  const copy = h('button', { class: 'button strong', type: 'button', testid: 'invite-copy', onclick: copyLink }, icon('copy', 'small'), h('span', { t: 'copy.link' }));
-  return h('section', { class: 'invite', 'aria-label': t('copy.link') }, h('h2', { t: 'invite.title' }), h('p', { class: 'quiet', t: 'invite.text' }), copy);
+  const copy = h(
+    'button',
+    { class: 'button strong', type: 'button', testid: 'invite-copy', onclick: copyLink },
+    icon('copy', 'small'),
+    h('span', { t: 'copy.link' }),
+  );
+  return h(
+    'section',
+    { class: 'invite', 'aria-label': t('copy.link') },
+    h('h2', { t: 'invite.title' }),
+    h('p', { class: 'quiet', t: 'invite.text' }),
+    copy,
+  );
 }

@@ -22,9 +22,25 @@ export class Chat {
   /** @type {HTMLElement|null} */
   #group = null;
   #empty = h('p', { class: 'chat-empty quiet', t: 'chat.empty' });
-  #list = h('div', { class: 'chat-list', role: 'log', 'aria-live': 'polite', label: 'chat.title', tabindex: 0 }, this.#empty);
-  #input = h('textarea', { class: 'field chat-input', rows: 1, placeholderKey: 'chat.input', label: 'chat.input', testid: 'chat-input' });
-  #send = h('button', { class: 'icon-button chat-send', type: 'submit', label: 'chat.send', testid: 'chat-send', disabled: true });
+  #list = h(
+    'div',
+    { class: 'chat-list', role: 'log', 'aria-live': 'polite', label: 'chat.title', tabindex: 0 },
+    this.#empty,
+  );
+  #input = h('textarea', {
+    class: 'field chat-input',
+    rows: 1,
+    placeholderKey: 'chat.input',
+    label: 'chat.input',
+    testid: 'chat-input',
+  });
+  #send = h('button', {
+    class: 'icon-button chat-send',
+    type: 'submit',
+    label: 'chat.send',
+    testid: 'chat-send',
+    disabled: true,
+  });
   #problem = h('p', { class: 'chat-problem small-text', role: 'alert' });
 
   /** @param {Room} room */
@@ -73,7 +89,11 @@ export class Chat {
   /** @param {ChatMessage} message */
   #add(message) {
     const last = this.#last;
-    const isSame = last && last.fromId === message.fromId && last.isPrivate === message.isPrivate && message.at.getTime() - last.at.getTime() < GROUP_MS;
+    const isSame =
+      last &&
+      last.fromId === message.fromId &&
+      last.isPrivate === message.isPrivate &&
+      message.at.getTime() - last.at.getTime() < GROUP_MS;
     if (!isSame || !this.#group) {
       this.#group = this.#startGroup(message);
       this.#list.append(this.#group);

@@ -95,10 +95,20 @@ function stripBeside(large, small, width, height, gap) {
 function stripBelow(large, small, width, height, gap) {
   // A shared screen is wide; what a tall window has left is the people's.
   const isTall = width < height;
-  const mainHeight = isTall ? Math.min(Math.max(width * 0.72 * large, height * 0.34), height * 0.6) : height - gap - rowHeight(small, width, height, gap);
+  const mainHeight = isTall
+    ? Math.min(Math.max(width * 0.72 * large, height * 0.34), height * 0.6)
+    : height - gap - rowHeight(small, width, height, gap);
   const main = layoutGrid(large, width, mainHeight, gap);
   const rest = height - mainHeight - gap;
-  const strip = isTall ? layoutGrid(small, width, rest, gap) : placeRows(small, { columns: small, width: rowHeight(small, width, height, gap) * ROW_TILE, height: rest }, width, rest, gap);
+  const strip = isTall
+    ? layoutGrid(small, width, rest, gap)
+    : placeRows(
+        small,
+        { columns: small, width: rowHeight(small, width, height, gap) * ROW_TILE, height: rest },
+        width,
+        rest,
+        gap,
+      );
   return { large: main, small: strip.map((box) => ({ ...box, y: box.y + mainHeight + gap })) };
 }
 

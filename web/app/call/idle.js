@@ -32,7 +32,10 @@ export class IdleFold {
   };
 
   #fold = () => {
-    const isBusy = this.#element.querySelector('.dock:hover, .call-top:hover') !== null || hasKeyboardFocus(this.#element) || document.querySelector('.menu, dialog[open]') !== null;
+    const isBusy =
+      this.#element.querySelector('.dock:hover, .call-top:hover') !== null ||
+      hasKeyboardFocus(this.#element) ||
+      document.querySelector('.menu, dialog[open]') !== null;
     if (isBusy || !this.#options.mayFold()) {
       this.#timer = setTimeout(this.#fold, IDLE_MS);
       return;

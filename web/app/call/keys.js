@@ -15,7 +15,8 @@ const LETTERS = /** @type {const} */ (['m', 'v', 's', 'h', 'c', 'l', 'f', '?', '
  */
 export function listenForKeys(actions) {
   const onKey = (/** @type {KeyboardEvent} */ event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat)
+      return;
     const name = keyOf(event);
     if (!name) return;
     if (name !== 'Escape' && isTyping(event.target)) return;
@@ -37,7 +38,9 @@ function keyOf(event) {
 
 /** @param {EventTarget|null} target */
 function isTyping(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
 }
 
 /** The list of keys. */

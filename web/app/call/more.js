@@ -45,15 +45,36 @@ export function openMore(anchor, room, actions) {
       const items = [
         ...folded.map(([control, t]) => menuItem({ icon: control, t, onclick: then(actions[control]) })),
         menuItem({ icon: 'copy', t: 'copy.link', onclick: then(actions.copyLink) }),
-        menuItem({ icon: 'settings', t: 'more.devices', testid: 'devices', onclick: then(() => void showDevices(room)) }),
+        menuItem({
+          icon: 'settings',
+          t: 'more.devices',
+          testid: 'devices',
+          onclick: then(() => void showDevices(room)),
+        }),
       ];
       if (document.fullscreenEnabled) {
-        items.push(menuItem({ icon: 'full', t: document.fullscreenElement ? 'more.full.off' : 'more.full', testid: 'fullscreen', onclick: then(actions.fullScreen) }));
+        items.push(
+          menuItem({
+            icon: 'full',
+            t: document.fullscreenElement ? 'more.full.off' : 'more.full',
+            testid: 'fullscreen',
+            onclick: then(actions.fullScreen),
+          }),
+        );
       }
       if (document.pictureInPictureEnabled) {
-        items.push(menuItem({ icon: 'pip', t: actions.isFloating() ? 'more.pip.off' : 'more.pip', testid: 'pip', onclick: then(actions.pip) }));
+        items.push(
+          menuItem({
+            icon: 'pip',
+            t: actions.isFloating() ? 'more.pip.off' : 'more.pip',
+            testid: 'pip',
+            onclick: then(actions.pip),
+          }),
+        );
       }
-      items.push(menuItem({ icon: 'keys', t: 'more.keys', className: 'for-keyboards', testid: 'keys', onclick: then(showKeys) }));
+      items.push(
+        menuItem({ icon: 'keys', t: 'more.keys', className: 'for-keyboards', testid: 'keys', onclick: then(showKeys) }),
+      );
       return [...items, h('hr', { class: 'menu-line' }), ...settings()];
     },
     { label: 'bar.more' },
@@ -65,7 +86,17 @@ function settings() {
   return [
     h('div', { class: 'menu-row' }, h('span', { t: 'lang.name' }), langSwitch()),
     h('div', { class: 'menu-row' }, h('span', { t: 'theme.name' }), themeSwitch()),
-    h('a', { class: 'menu-item menu-learn', href: lang() === 'ko' ? '/learn/ko' : '/learn', target: '_blank', rel: 'noopener', role: 'menuitem' }, h('span', { t: 'more.learn' })),
+    h(
+      'a',
+      {
+        class: 'menu-item menu-learn',
+        href: lang() === 'ko' ? '/learn/ko' : '/learn',
+        target: '_blank',
+        rel: 'noopener',
+        role: 'menuitem',
+      },
+      h('span', { t: 'more.learn' }),
+    ),
   ];
 }
 

@@ -35,7 +35,11 @@ export class Panel {
     this.#onChange = options.onChange;
     this.#chat = new Chat(room);
     this.#people = new People(room, options);
-    const close = h('button', { class: 'icon-button', type: 'button', label: 'close', testid: 'panel-close', onclick: () => this.toggle(null) }, icon('close'));
+    const close = h(
+      'button',
+      { class: 'icon-button', type: 'button', label: 'close', testid: 'panel-close', onclick: () => this.toggle(null) },
+      icon('close'),
+    );
     this.element = h(
       'aside',
       { class: 'panel', testid: 'panel', 'aria-labelledby': 'panel-title', inert: true },

@@ -32,10 +32,20 @@ export class People {
       'label',
       { class: 'lock-row', for: 'lock' },
       icon('lock'),
-      h('span', { class: 'grow' }, h('b', { t: 'people.lock' }), h('span', { class: 'quiet small-text', t: 'people.lock.text' })),
+      h(
+        'span',
+        { class: 'grow' },
+        h('b', { t: 'people.lock' }),
+        h('span', { class: 'quiet small-text', t: 'people.lock.text' }),
+      ),
       this.#lock,
     );
-    const copy = h('button', { class: 'button people-copy', type: 'button', onclick: copyLink }, icon('copy', 'small'), h('span', { t: 'copy.link' }));
+    const copy = h(
+      'button',
+      { class: 'button people-copy', type: 'button', onclick: copyLink },
+      icon('copy', 'small'),
+      h('span', { t: 'copy.link' }),
+    );
     this.element = h('div', { class: 'people' }, this.#list, h('div', { class: 'people-foot' }, this.#lockRow, copy));
     onLang(() => this.sync());
   }
@@ -51,7 +61,8 @@ export class People {
     }
     const isHost = local.role === 'host';
     for (const participant of people) {
-      const row = this.#rows.get(participant) ?? new Row(participant, (button) => this.#openActions(participant, button));
+      const row =
+        this.#rows.get(participant) ?? new Row(participant, (button) => this.#openActions(participant, button));
       if (!this.#rows.has(participant)) {
         this.#rows.set(participant, row);
         this.#list.append(row.element);
@@ -86,14 +97,40 @@ export class People {
         void this.#attempt(action());
       };
       const items = [];
-      if (audio && !audio.isMuted) items.push(menuItem({ icon: 'mic-off', t: 'people.mute', testid: 'host-mute', onclick: act(() => this.#room.muteTrack(audio.id)) }));
-      if (video && !video.isMuted) items.push(menuItem({ icon: 'camera-off', t: 'people.stopvideo', testid: 'host-stop-video', onclick: act(() => this.#room.muteTrack(video.id)) }));
-      if (participant.role !== 'host') items.push(menuItem({ icon: 'host', t: 'people.host.make', testid: 'host-make', onclick: act(() => this.#room.setRole(participant.id, 'host')) }));
+      if (audio && !audio.isMuted)
+        items.push(
+          menuItem({
+            icon: 'mic-off',
+            t: 'people.mute',
+            testid: 'host-mute',
+            onclick: act(() => this.#room.muteTrack(audio.id)),
+          }),
+        );
+      if (video && !video.isMuted)
+        items.push(
+          menuItem({
+            icon: 'camera-off',
+            t: 'people.stopvideo',
+            testid: 'host-stop-video',
+            onclick: act(() => this.#room.muteTrack(video.id)),
+          }),
+        );
+      if (participant.role !== 'host')
+        items.push(
+          menuItem({
+            icon: 'host',
+            t: 'people.host.make',
+            testid: 'host-make',
+            onclick: act(() => this.#room.setRole(participant.id, 'host')),
+          }),
+        );
       const remove = () => {
         close();
         this.#confirmRemove(participant);
       };
-      items.push(menuItem({ icon: 'remove', t: 'people.remove', className: 'danger', testid: 'host-remove', onclick: remove }));
+      items.push(
+        menuItem({ icon: 'remove', t: 'people.remove', className: 'danger', testid: 'host-remove', onclick: remove }),
+      );
       return items;
     });
   }
@@ -113,7 +150,13 @@ export class People {
             'div',
             { class: 'dialog-actions' },
             h('button', { class: 'button', type: 'button', t: 'cancel', onclick: close, autofocus: true }),
-            h('button', { class: 'button danger', type: 'button', t: 'people.remove.yes', testid: 'remove-yes', onclick: remove }),
+            h('button', {
+              class: 'button danger',
+              type: 'button',
+              t: 'people.remove.yes',
+              testid: 'remove-yes',
+              onclick: remove,
+            }),
           ),
         ];
       },
@@ -130,14 +173,28 @@ class Row {
   #signal = icon('signal-good', 'small');
   #quality = h('span', {});
   #role = h('span', { class: 'person-role' });
-  #hand = h('span', { class: 'person-hand', role: 'img', label: 'tile.hand', hint: 'tile.hand' }, icon('hand', 'small'));
+  #hand = h(
+    'span',
+    { class: 'person-hand', role: 'img', label: 'tile.hand', hint: 'tile.hand' },
+    icon('hand', 'small'),
+  );
   #mic = h('span', { class: 'person-mic', role: 'img' }, icon('mic', 'small'));
   #more;
 
   /** @param {Participant} participant @param {(button: HTMLButtonElement) => void} onActions */
   constructor(participant, onActions) {
     this.#participant = participant;
-    this.#more = h('button', { class: 'icon-button', type: 'button', 'aria-haspopup': 'menu', 'aria-expanded': 'false', testid: 'person-actions' }, icon('more', 'small'));
+    this.#more = h(
+      'button',
+      {
+        class: 'icon-button',
+        type: 'button',
+        'aria-haspopup': 'menu',
+        'aria-expanded': 'false',
+        testid: 'person-actions',
+      },
+      icon('more', 'small'),
+    );
     this.#more.addEventListener('click', () => onActions(this.#more));
     this.#state.append(this.#signal, this.#quality);
     this.element = h(

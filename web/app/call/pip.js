@@ -6,7 +6,14 @@ export class Floating {
   #foremost;
   /** @type {MediaStreamTrack|null} */
   #shown = null;
-  #video = h('video', { class: 'floating', autoplay: true, playsinline: true, muted: true, tabindex: -1, 'aria-hidden': 'true' });
+  #video = h('video', {
+    class: 'floating',
+    autoplay: true,
+    playsinline: true,
+    muted: true,
+    tabindex: -1,
+    'aria-hidden': 'true',
+  });
 
   /** @param {() => MediaStreamTrack|null} foremost what to show now */
   constructor(foremost) {

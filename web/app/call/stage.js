@@ -111,7 +111,9 @@ export class Stage {
   }
 
   #syncSound() {
-    const heard = [...this.#room.remoteParticipants.values()].flatMap((p) => [...p.tracks.values()].filter((track) => track.kind === 'audio'));
+    const heard = [...this.#room.remoteParticipants.values()].flatMap((p) =>
+      [...p.tracks.values()].filter((track) => track.kind === 'audio'),
+    );
     for (const [track, element] of this.#sounds) {
       if (heard.includes(track)) continue;
       track.detach(element);

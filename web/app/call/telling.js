@@ -6,7 +6,7 @@
  */
 
 // Below this a camera's picture is sent visibly smaller.
-const SMALLER_BPS = 500_000;
+const SMALLER_BPS = 400_000;
 const TOGETHER_MS = 600;
 const LIMITS = ['congestion', 'room_limit', 'participant_limit'];
 
@@ -28,7 +28,9 @@ export function tellOf(room, { toasts, banner, panel, openChat, isOwnDoing }) {
     toasts.say('chat.new', { name: message.fromName, text }, { icon: 'chat', onclick: openChat });
   });
   room.on('bitrateChanged', () => {
-    const limits = [...room.links.values()].flatMap((link) => (link.limit && LIMITS.includes(link.limit.reason) ? link.limit : []));
+    const limits = [...room.links.values()].flatMap((link) =>
+      link.limit && LIMITS.includes(link.limit.reason) ? link.limit : [],
+    );
     const least = limits.toSorted((a, b) => a.bps - b.bps)[0];
     const isSmaller = least !== undefined && least.bps < SMALLER_BPS && room.localParticipant.isCameraEnabled;
     banner.limitChanged(least?.reason ?? 'unlimited', isSmaller);
@@ -65,7 +67,8 @@ function tellOfPeople(room, toasts) {
     if (isNew && !p.isLocal) toasts.say('say.hand', { name: p.name }, { icon: 'hand', tone: 'hand' });
   });
   room.on('trackPublished', (track, p) => {
-    if (track.source === 'screen' && track.kind === 'video') toasts.say('say.screen', { name: p.name }, { icon: 'screen' });
+    if (track.source === 'screen' && track.kind === 'video')
+      toasts.say('say.screen', { name: p.name }, { icon: 'screen' });
   });
 }
 
@@ -76,10 +79,15 @@ function tellOfSelf(room, toasts, isOwnDoing) {
   let isSettled = false;
   room.on('trackMuted', (track, p) => {
     if (!p.isLocal || track.source === 'screen' || isOwnDoing()) return;
-    toasts.say(track.kind === 'audio' ? 'say.muted.host' : 'say.camera.host', {}, { icon: track.kind === 'audio' ? 'mic-off' : 'camera-off' });
+    toasts.say(
+      track.kind === 'audio' ? 'say.muted.host' : 'say.camera.host',
+      {},
+      { icon: track.kind === 'audio' ? 'mic-off' : 'camera-off' },
+    );
   });
   room.on('roomChanged', () => {
-    if (room.locked !== isLocked) toasts.say(room.locked ? 'say.locked' : 'say.unlocked', {}, { icon: room.locked ? 'lock' : 'unlock' });
+    if (room.locked !== isLocked)
+      toasts.say(room.locked ? 'say.locked' : 'say.unlocked', {}, { icon: room.locked ? 'lock' : 'unlock' });
     isLocked = room.locked;
   });
   room.on('participantChanged', (p) => {

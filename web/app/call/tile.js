@@ -35,7 +35,13 @@ export class Tile {
     this.#video.muted = true;
     this.element = h(
       'div',
-      { class: `tile ${source}`, role: 'group', testid: 'tile', 'data-participant': participant.id, 'data-source': source },
+      {
+        class: `tile ${source}`,
+        role: 'group',
+        testid: 'tile',
+        'data-participant': participant.id,
+        'data-source': source,
+      },
       this.#face,
       this.#video,
       this.#label,

@@ -17,7 +17,12 @@ export class Toasts {
   say(t, tp, { icon: name, onclick, tone } = {}) {
     const words = h('span', { class: 'toast-words', t, tp });
     const toast = onclick
-      ? h('button', { class: 'toast', type: 'button', onclick: () => (onclick(), remove()) }, name ? icon(name, 'small') : null, words)
+      ? h(
+          'button',
+          { class: 'toast', type: 'button', onclick: () => (onclick(), remove()) },
+          name ? icon(name, 'small') : null,
+          words,
+        )
       : h('div', { class: 'toast' }, name ? icon(name, 'small') : null, words);
     if (tone) toast.classList.add(tone);
     const remove = () => {

@@ -53,17 +53,22 @@ export default {
 
   'media.video.missing': 'No camera found. Plug one in and try again, or join without.',
   'media.video.busy': 'Another program holds the camera. Close it and try again, or join without.',
-  'media.video.refused': 'The camera is blocked for this page. Allow it at the left of the address bar, then try again, or join without.',
+  'media.video.refused':
+    'The camera is blocked for this page. Allow it at the left of the address bar, then try again, or join without.',
   'media.video.insecure': 'Browsers open the camera on https:// pages only. Use the https address, or join without.',
   'media.video.unknown': 'The camera did not start. Try again, or join without.',
   'media.audio.missing': 'No microphone found. Plug one in and try again, or join and listen.',
   'media.audio.busy': 'Another program holds the microphone. Close it and try again, or join and listen.',
-  'media.audio.refused': 'The microphone is blocked for this page. Allow it at the left of the address bar, then try again, or join and listen.',
-  'media.audio.insecure': 'Browsers open the microphone on https:// pages only. Use the https address, or join and listen.',
+  'media.audio.refused':
+    'The microphone is blocked for this page. Allow it at the left of the address bar, then try again, or join and listen.',
+  'media.audio.insecure':
+    'Browsers open the microphone on https:// pages only. Use the https address, or join and listen.',
   'media.audio.unknown': 'The microphone did not start. Try again, or join and listen.',
-  'media.both.refused': 'Camera and microphone are blocked for this page. Allow them at the left of the address bar, then try again, or join and just watch.',
+  'media.both.refused':
+    'Camera and microphone are blocked for this page. Allow them at the left of the address bar, then try again, or join and just watch.',
   'media.both.missing': 'No camera and no microphone found. Plug them in and try again, or join and just watch.',
-  'media.both.insecure': 'Browsers open camera and microphone on https:// pages only. Use the https address, or join and just watch.',
+  'media.both.insecure':
+    'Browsers open camera and microphone on https:// pages only. Use the https address, or join and just watch.',
   'call.screen.missing': 'This browser cannot share a screen.',
   'call.screen.busy': 'The screen could not be shared. Another program holds it.',
   'call.screen.insecure': 'Browsers share screens on https:// pages only.',
@@ -126,8 +131,8 @@ export default {
   'keys.esc': 'Close what is open',
   'keys.help': 'This list',
 
-  'close': 'Close',
-  'cancel': 'Cancel',
+  close: 'Close',
+  cancel: 'Cancel',
   'copy.link': 'Copy invite link',
   'copy.short': 'Invite',
   'copy.done': 'Link copied. Send it to your friends.',
@@ -229,7 +234,8 @@ export default {
   'notice.duplicate_identity.title': 'You joined from somewhere else',
   'notice.duplicate_identity.text': 'Your invitation is in use in another window or device, so this one has stopped.',
   'notice.codec_unsupported.title': 'This browser and the room have no format in common',
-  'notice.codec_unsupported.text': 'It lacks the sound or video format that the others use. A current Chrome, Edge, Firefox or Safari will do.',
+  'notice.codec_unsupported.text':
+    'It lacks the sound or video format that the others use. A current Chrome, Edge, Firefox or Safari will do.',
   'notice.bad_version.title': 'This page is out of date',
   'notice.bad_version.text': 'The server has been renewed. Load the page again.',
   'notice.rate_limited.title': 'Too many tries at once',
@@ -239,7 +245,8 @@ export default {
   'notice.unreachable.title': 'The server does not answer',
   'notice.unreachable.text': 'Check your network, then try again.',
   'notice.unsupported.title': 'This browser cannot make calls',
-  'notice.unsupported.text': 'It lacks WebRTC, or has it turned off. A current Chrome, Edge, Firefox or Safari will do.',
+  'notice.unsupported.text':
+    'It lacks WebRTC, or has it turned off. A current Chrome, Edge, Firefox or Safari will do.',
   'notice.internal.title': 'Something broke on our side',
   'notice.internal.text': 'It is not your fault. Try again; if it stays, tell whoever runs this server.',
   'notice.detail': (/** @type {any} */ { text }) => `The server says: ${text}`,

@@ -36,7 +36,8 @@ const ko = {
   'pre.camera.starting': '카메라를 켜는 중…',
   'pre.preview': '거울처럼 비친 내 모습',
   'pre.level': '마이크 소리 크기',
-  'pre.ask': '브라우저가 카메라와 마이크를 써도 되는지 물어볼 거예요. 허용하면 서로 보고 들을 수 있어요. 허용하지 않고 들어가도 괜찮아요.',
+  'pre.ask':
+    '브라우저가 카메라와 마이크를 써도 되는지 물어볼 거예요. 허용하면 서로 보고 들을 수 있어요. 허용하지 않고 들어가도 괜찮아요.',
 
   'device.mic': '마이크',
   'device.camera': '카메라',
@@ -59,12 +60,16 @@ const ko = {
   'media.video.unknown': '카메라가 켜지지 않았어요. 다시 해 보거나, 카메라 없이 들어가세요.',
   'media.audio.missing': '마이크를 찾지 못했어요. 연결하고 다시 해 보거나, 들어가서 듣기만 할 수도 있어요.',
   'media.audio.busy': '다른 프로그램이 마이크를 쓰고 있어요. 닫고 다시 해 보거나, 들어가서 듣기만 할 수도 있어요.',
-  'media.audio.refused': '마이크 사용이 막혀 있어요. 주소창 왼쪽에서 허용하고 다시 해 보거나, 들어가서 듣기만 할 수도 있어요.',
-  'media.audio.insecure': '마이크는 https:// 주소에서만 켤 수 있어요. https 주소로 열거나, 들어가서 듣기만 할 수도 있어요.',
+  'media.audio.refused':
+    '마이크 사용이 막혀 있어요. 주소창 왼쪽에서 허용하고 다시 해 보거나, 들어가서 듣기만 할 수도 있어요.',
+  'media.audio.insecure':
+    '마이크는 https:// 주소에서만 켤 수 있어요. https 주소로 열거나, 들어가서 듣기만 할 수도 있어요.',
   'media.audio.unknown': '마이크가 켜지지 않았어요. 다시 해 보거나, 들어가서 듣기만 할 수도 있어요.',
-  'media.both.refused': '카메라와 마이크 사용이 막혀 있어요. 주소창 왼쪽에서 허용하고 다시 해 보거나, 들어가서 보기만 할 수도 있어요.',
+  'media.both.refused':
+    '카메라와 마이크 사용이 막혀 있어요. 주소창 왼쪽에서 허용하고 다시 해 보거나, 들어가서 보기만 할 수도 있어요.',
   'media.both.missing': '카메라와 마이크를 찾지 못했어요. 연결하고 다시 해 보거나, 들어가서 보기만 할 수도 있어요.',
-  'media.both.insecure': '카메라와 마이크는 https:// 주소에서만 켤 수 있어요. https 주소로 열거나, 들어가서 보기만 할 수도 있어요.',
+  'media.both.insecure':
+    '카메라와 마이크는 https:// 주소에서만 켤 수 있어요. https 주소로 열거나, 들어가서 보기만 할 수도 있어요.',
   'call.screen.missing': '이 브라우저는 화면을 공유하지 못해요.',
   'call.screen.busy': '다른 프로그램이 화면을 쓰고 있어서 공유하지 못했어요.',
   'call.screen.insecure': '화면 공유는 https:// 주소에서만 할 수 있어요.',
@@ -127,8 +132,8 @@ const ko = {
   'keys.esc': '열린 것 닫기',
   'keys.help': '이 목록',
 
-  'close': '닫기',
-  'cancel': '취소',
+  close: '닫기',
+  cancel: '취소',
   'copy.link': '초대 링크 복사',
   'copy.short': '초대',
   'copy.done': '링크를 복사했어요. 친구에게 보내 주세요.',
@@ -230,7 +235,8 @@ const ko = {
   'notice.duplicate_identity.title': '다른 곳에서 들어왔어요',
   'notice.duplicate_identity.text': '같은 초대를 다른 창이나 기기에서 쓰고 있어서 여기는 멈췄어요.',
   'notice.codec_unsupported.title': '이 브라우저와 방이 서로 통하지 않아요',
-  'notice.codec_unsupported.text': '다른 사람들이 쓰는 소리나 영상 형식이 이 브라우저에 없어요. 최신 크롬, 엣지, 파이어폭스, 사파리면 돼요.',
+  'notice.codec_unsupported.text':
+    '다른 사람들이 쓰는 소리나 영상 형식이 이 브라우저에 없어요. 최신 크롬, 엣지, 파이어폭스, 사파리면 돼요.',
   'notice.bad_version.title': '이 페이지가 오래됐어요',
   'notice.bad_version.text': '서버가 새 버전으로 바뀌었어요. 페이지를 다시 불러와 주세요.',
   'notice.rate_limited.title': '한꺼번에 너무 여러 번 했어요',
