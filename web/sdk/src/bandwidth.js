@@ -107,7 +107,7 @@ function picture(track, share, limit) {
   return {
     active,
     maxBitrate: Math.round(Math.max(bps, VIDEO_FLOOR_BPS)),
-    scale: Math.round(scale * 100) / 100,
+    scale: Math.round(scale * 1e6) / 1e6,
     ...(isScreen && bps < SCREEN_BPS / 4 ? { maxFramerate: 5 } : {}),
   };
 }

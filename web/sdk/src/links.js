@@ -53,6 +53,10 @@ export class Links {
         host.changed(link);
       },
     };
+  }
+
+  /** The room is joined: watch the network. */
+  start() {
     globalThis.addEventListener?.('online', this.#onNetwork);
     networkInformation()?.addEventListener('change', this.#onNetwork);
   }

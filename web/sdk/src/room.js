@@ -278,6 +278,7 @@ export class Room extends Emitter {
     this.#local.welcome(welcome.self, fresh);
     this.#roster.reset(welcome.participants, { linger: fresh });
     this.#links.reset(welcome.links);
+    this.#links.start();
     this.#speakers.start();
     this.#reporter.start();
     this.#reconnected();
