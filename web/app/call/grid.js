@@ -68,7 +68,9 @@ export function layoutStrip(large, small, width, height, gap) {
   if (small === 0) return { large: layoutGrid(large, width, height, gap), small: [] };
   const beside = stripBeside(large, small, width, height, gap);
   const below = stripBelow(large, small, width, height, gap);
-  return width > height && shownOf(beside.large) >= shownOf(below.large) ? beside : below;
+  if (width < height) return below;
+  const isReadable = rowHeight(small, width, height, gap) > LEAST_ROW;
+  return isReadable && shownOf(below.large) > shownOf(beside.large) ? below : beside;
 }
 
 /** How wide a shared screen is shown in the first tile. @param {Box[]} boxes */
@@ -93,26 +95,33 @@ function stripBeside(large, small, width, height, gap) {
 
 /** @type {typeof layoutStrip} */
 function stripBelow(large, small, width, height, gap) {
-  // A shared screen is wide; what a tall window has left is the people's.
   const isTall = width < height;
-  const mainHeight = isTall
-    ? Math.min(Math.max(width * 0.72 * large, height * 0.34), height * 0.6)
-    : height - gap - rowHeight(small, width, height, gap);
-  const main = layoutGrid(large, width, mainHeight, gap);
-  const rest = height - mainHeight - gap;
-  const strip = isTall
-    ? layoutGrid(small, width, rest, gap)
-    : placeRows(
-        small,
-        { columns: small, width: rowHeight(small, width, height, gap) * ROW_TILE, height: rest },
-        width,
-        rest,
-        gap,
-      );
-  return { large: main, small: strip.map((box) => ({ ...box, y: box.y + mainHeight + gap })) };
+  const stripHeight = isTall ? rowsHeight(large, small, width, height, gap) : rowHeight(small, width, height, gap);
+  const mainHeight = height - stripHeight - gap;
+  const row = { columns: small, width: stripHeight * ROW_TILE, height: stripHeight };
+  const strip = isTall ? layoutGrid(small, width, stripHeight, gap) : placeRows(small, row, width, stripHeight, gap);
+  return {
+    large: layoutGrid(large, width, mainHeight, gap),
+    small: strip.map((box) => ({ ...box, y: box.y + mainHeight + gap })),
+  };
+}
+
+/**
+ * A shared screen is wide: what a tall window has left is the people's, two in a row.
+ * @param {number} large
+ * @param {number} small
+ * @param {number} width
+ * @param {number} height
+ * @param {number} gap
+ */
+function rowsHeight(large, small, width, height, gap) {
+  const rows = Math.ceil(small / 2);
+  const wanted = rows * width * 0.5 + (rows - 1) * gap;
+  return Math.min(wanted, height - gap - Math.min(Math.max(width * 0.72 * large, height * 0.34), height * 0.6));
 }
 
 const ROW_TILE = 1.4;
+const LEAST_ROW = 72;
 
 /**
  * The height of a strip that is one row.
