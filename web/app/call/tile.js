@@ -19,7 +19,14 @@ export class Tile {
   #source;
   /** @type {Track|null} */
   #track = null;
-  #video = h('video', { class: 'tile-video', autoplay: true, playsinline: true, muted: true, tabindex: -1 });
+  #video = h('video', {
+    class: 'tile-video',
+    testid: 'video',
+    autoplay: true,
+    playsinline: true,
+    muted: true,
+    tabindex: -1,
+  });
   #avatar = h('span', { class: 'avatar' });
   #face = h('div', { class: 'tile-face' }, this.#avatar);
   #muted = icon('mic-off', 'small tile-muted');
