@@ -15,7 +15,7 @@ for script in scripts/*.sh .ci/run; do
   bash -n "$script" || status=1
 done
 
-if git ls-files -z -- '*package-lock.json' | xargs -0 -r grep -l '"resolved"' >&2; then
+if git ls-files -z -- '*package-lock.json' | xargs -0 -r grep -lE '"resolved": "(https?|git)' >&2; then
   echo "These lock files name a registry host. Set omit-lockfile-registry-resolved=true and make them again." >&2
   status=1
 fi
