@@ -10,7 +10,7 @@ use madang_protocol::{
 use crate::{
     io::ConnectionId,
     room::{Answer, Room, Timer},
-    roster::Order,
+    roster::{Order, Participant},
     session::Attachment,
 };
 
@@ -29,6 +29,25 @@ impl Room {
         self.tell_everyone(ServerMessage::Quality(quality));
     }
 
+    /// The page closed: the participant is out, but may come back as who it was.
+    pub(crate) fn page_closed(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(order) = self.roster.by_connection(connection) else { return };
+        let until = now + self.settings.resume_grace;
+        self.roster.attach(order, Attachment::Away { until });
+        let Some(gone) = self.depart(order, LeaveReason::Left, None) else { return };
+        self.departed.keep(gone, until);
+        self.departed_over(now);
+    }
+
+    /// Forgets those who did not come back in time.
+    pub(crate) fn departed_over(&mut self, now: Instant) {
+        self.departed.expire(now);
+        match self.departed.next() {
+            Some(until) => self.timers.insert(Timer::Departed, until),
+            None => self.timers.remove(&Timer::Departed),
+        };
+    }
+
     pub(crate) fn grace_over(&mut self, order: Order) {
         self.depart(order, LeaveReason::Lost, None);
     }
@@ -44,8 +63,8 @@ impl Room {
     }
 
     /// Removes a participant: its connection with `farewell`, its links, its tracks, its place.
-    pub(crate) fn depart(&mut self, order: Order, reason: LeaveReason, farewell: Option<Bye>) {
-        let Some(gone) = self.roster.remove(order) else { return };
+    pub(crate) fn depart(&mut self, order: Order, reason: LeaveReason, farewell: Option<Bye>) -> Option<Participant> {
+        let gone = self.roster.remove(order)?;
         if let Some(connection) = gone.session.connection() {
             if let Some(bye) = farewell {
                 self.reply(connection, None, ServerMessage::Bye(bye));
@@ -60,10 +79,12 @@ impl Room {
         for participant in self.roster.iter_mut() {
             gone.info.tracks.iter().for_each(|track| participant.wishes.forget(&track.id));
         }
-        let event = ParticipantEvent { change: Change::Removed, participant: gone.info, reason: Some(reason) };
+        let participant = gone.info.clone();
+        let event = ParticipantEvent { change: Change::Removed, participant, reason: Some(reason) };
         self.broadcast(ServerMessage::Participant(event));
         self.settle_codecs();
         self.settle_host();
+        Some(gone)
     }
 
     /// Closes a link and tells those of its ends that are still inside.

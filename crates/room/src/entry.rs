@@ -50,14 +50,24 @@ impl Room {
             if let Some(order) = self.roster.by_session(&resume.session).map(|participant| participant.order) {
                 return self.resume(order, arrival);
             }
+            if let Some(ticket) = self.departed.find(&resume.session) {
+                if !ticket.accepts(&resume.secret) {
+                    return Err(Refusal::WrongSecret);
+                }
+                if arrival.grant.identity.as_ref().is_some_and(|identity| *identity != ticket.identity) {
+                    return Err(Refusal::ForeignSession);
+                }
+                return self.enter_afresh(arrival, true);
+            }
         }
-        self.enter_afresh(arrival)
+        self.enter_afresh(arrival, false)
     }
 
-    fn enter_afresh(&mut self, arrival: Arrival) -> Result<(), Refusal> {
+    /// A new place in the room. Whoever `returns` after its page closed is who it was.
+    fn enter_afresh(&mut self, arrival: Arrival, returns: bool) -> Result<(), Refusal> {
         let replaced = arrival.grant.identity.as_deref().and_then(|identity| self.roster.by_identity(identity));
         let replaced = replaced.map(|participant| participant.order);
-        self.check_door(&arrival, replaced)?;
+        self.check_door(&arrival, replaced, returns)?;
         let order = self.roster.next_order().ok_or(Refusal::Full(u32::MAX))?;
         if let Some(replaced) = replaced {
             self.depart(replaced, LeaveReason::DuplicateIdentity, Some(duplicate_identity()));
@@ -74,12 +84,12 @@ impl Room {
     }
 
     /// What a newcomer has to meet and somebody who comes back has not.
-    fn check_door(&self, arrival: &Arrival, replaced: Option<Order>) -> Result<(), Refusal> {
+    fn check_door(&self, arrival: &Arrival, replaced: Option<Order>, returns: bool) -> Result<(), Refusal> {
         let policy = arrival.hello.topology.unwrap_or(self.policy);
         if self.roster.is_empty() && matches!(policy, TopologyPolicy::Sfu | TopologyPolicy::Mcu) {
             return Err(Refusal::MeshOnly);
         }
-        if self.locked && replaced.is_none() && arrival.grant.role != Some(Role::Host) {
+        if self.locked && !returns && replaced.is_none() && arrival.grant.role != Some(Role::Host) {
             return Err(Refusal::Locked);
         }
         let most = self.settings.limits.participants;
@@ -98,15 +108,23 @@ impl Room {
 
     fn newcomer(&mut self, order: Order, arrival: &Arrival) -> Result<Participant, Refusal> {
         let Arrival { hello, grant, .. } = arrival;
+        // Only a session that `enter` has checked is still on the list.
+        let ticket = hello.resume.as_ref().and_then(|resume| self.departed.take(&resume.session));
         let given = if self.roster.is_empty() { Role::Host } else { Role::Participant };
-        let role = grant.role.unwrap_or(given);
-        let id = self.ids.participant();
+        // Coming back to nobody is coming first; else nobody gains a role by reloading.
+        let former = ticket.as_ref().map(|ticket| ticket.role).filter(|_| !self.roster.is_empty()).unwrap_or(given);
+        let role = grant.role.unwrap_or(former);
+        let host_limit = ticket.as_ref().and_then(|ticket| ticket.host_limit);
+        let (id, identity) = match ticket {
+            Some(ticket) => (ticket.id, Some(ticket.identity)),
+            None => (self.ids.participant(), None),
+        };
         let tracks = if role == Role::Viewer { Vec::new() } else { self.tracks_of(&hello.tracks) };
         let ring = Ring::new(self.settings.ring_events, self.settings.ring_bytes);
         Ok(Participant {
             order,
             info: ParticipantInfo {
-                identity: grant.identity.clone().unwrap_or_else(|| id.0.clone()),
+                identity: grant.identity.clone().or(identity).unwrap_or_else(|| id.0.clone()),
                 id,
                 name: validate::name(grant.name.as_deref().unwrap_or(&hello.name))?,
                 role,
@@ -119,7 +137,7 @@ impl Room {
             capabilities: hello.capabilities.clone(),
             session: Session::new(self.ids.session(), self.ids.secret(), ring),
             granted_limit: grant.max_send_bps,
-            host_limit: None,
+            host_limit,
             wishes: Default::default(),
             uplink: Default::default(),
             quality: Default::default(),

@@ -50,10 +50,14 @@ pub enum Input {
         /// The wall clock, in milliseconds since 1970, which chat lines carry.
         unix_ms: u64,
     },
-    /// The connection was lost; its participant has the resume grace from now on.
+    /// The connection is gone.
     Disconnected {
         /// The connection.
         connection: ConnectionId,
+        /// Whether the client said that its page closed (WebSocket code 1001): its participant
+        /// leaves at once, and is itself again if it comes back within the resume grace.
+        /// Otherwise it stays, away, for that grace.
+        page_closed: bool,
     },
     /// The time that [`Output::Timeout`] named has come.
     Timeout,

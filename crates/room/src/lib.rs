@@ -28,6 +28,7 @@
 
 mod bandwidth;
 mod codecs;
+mod departed;
 mod departure;
 mod entry;
 mod ids;

@@ -13,6 +13,7 @@ use madang_protocol::{
 
 use crate::{
     codecs,
+    departed::Departed,
     entry::Arrival,
     ids::Ids,
     io::{Census, ConnectionId, Input, OutFrame, Output},
@@ -37,6 +38,8 @@ pub struct Room {
     pub(crate) links: LinkPlan,
     /// Sessions that were kicked, newest last, bounded by [`KICKED_KEPT`].
     pub(crate) kicked: VecDeque<SessionId>,
+    /// Those who may come back as who they were.
+    pub(crate) departed: Departed,
     pub(crate) timers: BTreeMap<Timer, Instant>,
     /// `retry_after_ms`, once the server goes down.
     draining: Option<u32>,
@@ -52,6 +55,8 @@ pub(crate) enum Timer {
     Grace(Order),
     /// A participant may be told of its bit rates (again).
     Bitrate(Order),
+    /// The grace of somebody whose page closed is over.
+    Departed,
 }
 
 /// How a request that was not refused is answered.
@@ -87,6 +92,7 @@ impl Room {
             roster: Roster::default(),
             links: LinkPlan::default(),
             kicked: VecDeque::new(),
+            departed: Departed::default(),
             timers: BTreeMap::new(),
             draining: None,
             bitrates_stale: false,
@@ -101,7 +107,8 @@ impl Room {
                 self.join(Arrival { connection, request, hello, grant, ice_servers });
             }
             Input::Message { connection, frame, unix_ms } => self.message(connection, frame, unix_ms),
-            Input::Disconnected { connection } => self.disconnected(now, connection),
+            Input::Disconnected { connection, page_closed: false } => self.disconnected(now, connection),
+            Input::Disconnected { connection, page_closed: true } => self.page_closed(now, connection),
             Input::Timeout => {}
             Input::Drain { retry_after_ms } => self.drain(retry_after_ms),
         }
@@ -116,7 +123,7 @@ impl Room {
     /// Nobody is inside and nobody can come back: the room can be dropped.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.roster.is_empty() && self.outputs.is_empty()
+        self.roster.is_empty() && self.departed.is_empty() && self.outputs.is_empty()
     }
 
     /// Counts for metrics.
@@ -186,6 +193,7 @@ impl Room {
             match timer {
                 Timer::Grace(order) => self.grace_over(order),
                 Timer::Bitrate(order) => self.tell_bitrates(now, order),
+                Timer::Departed => self.departed_over(now),
             }
             self.settle_bitrates(now);
         }
@@ -206,6 +214,7 @@ impl Room {
             }
         }
         self.links = LinkPlan::default();
+        self.departed.clear();
         self.timers.clear();
     }
 

@@ -30,6 +30,10 @@ enum Act {
     Lose {
         who: usize,
     },
+    /// The page closes and the server hears of it.
+    ClosePage {
+        who: usize,
+    },
     /// Comes back; `lost_again` if the answer to that is lost too.
     Resume {
         who: usize,
@@ -119,6 +123,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => who().prop_map(|who| Act::Leave { who }),
         2 => who().prop_map(|who| Act::Deafen { who }),
         2 => who().prop_map(|who| Act::Lose { who }),
+        2 => who().prop_map(|who| Act::ClosePage { who }),
         4 => (who(), any::<bool>(), proptest::bool::weighted(0.2))
             .prop_map(|(who, keep_state, lost_again)| Act::Resume { who, keep_state, lost_again }),
         1 => (who(), who()).prop_map(|(host, who)| Act::Kick { host, who }),
@@ -182,6 +187,7 @@ fn perform(yard: &mut Yard, act: Act) {
         Act::Leave { who } => say(yard, who, ClientMessage::Leave(Leave {})),
         Act::Deafen { who } => yard.deafen(who),
         Act::Lose { who } => yard.lose(who),
+        Act::ClosePage { who } => yard.close_page(who),
         Act::Resume { who, keep_state, lost_again } => resume(yard, who, keep_state, lost_again),
         Act::Elapse { seconds } => yard.elapse(Duration::from_secs(seconds)),
         Act::Report { who, available } => report(yard, who, available),

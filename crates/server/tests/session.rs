@@ -108,6 +108,26 @@ async fn a_reloaded_page_keeps_its_identity_and_leaves_no_ghost() {
 }
 
 #[tokio::test]
+async fn a_page_that_closes_leaves_at_once_and_comes_back_as_who_it_was() {
+    let server = start("").await;
+    let (mut ada, _) = Client::join(&server, "yard", "Ada").await;
+    let (bo, before) = Client::join(&server, "yard", "Bo").await;
+    bo.close_page().await;
+    let left = loop {
+        let event = ada.hear("participant").await;
+        if event["change"] != "added" {
+            break event;
+        }
+    };
+    assert_eq!((left["change"].as_str(), left["reason"].as_str()), (Some("removed"), Some("left")));
+    let mut bo = Client::connect(&server).await;
+    bo.say(resume(&before, &before["secret"], None)).await;
+    let after = bo.hear("welcome").await;
+    assert_eq!(after["self"]["id"], before["self"]["id"]);
+    assert_eq!(ada.hear("participant").await["participant"]["id"], before["self"]["id"]);
+}
+
+#[tokio::test]
 async fn somebody_kicked_cannot_resume() {
     let server = start("").await;
     let (mut ada, _) = Client::join(&server, "yard", "Ada").await;

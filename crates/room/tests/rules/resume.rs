@@ -66,6 +66,63 @@ fn somebody_lost_is_away_keeps_their_links_and_comes_back() {
 }
 
 #[test]
+fn who_closes_the_page_is_gone_at_once_and_back_as_who_they_were() {
+    let mut yard = Yard::with_people(2);
+    let (host, links) = (yard.clients[0].id(), yard.clients[1].picture().links.len());
+    yard.close_page(0);
+    assert!(!yard.clients[1].picture().people.contains_key(&host), "no empty tile stays");
+    assert_eq!((yard.room.census().participants, yard.room.census().links), (1, 0));
+    yard.elapse(Duration::from_secs(59));
+    yard.resume(0, false);
+    assert_eq!(yard.clients[0].id(), host);
+    assert_eq!(yard.clients[0].me().role, Role::Host);
+    assert_eq!(yard.clients[1].picture().links.len(), links);
+    yard.check();
+}
+
+#[test]
+fn a_page_alone_keeps_its_room_while_it_reloads_and_no_longer_than_the_grace() {
+    let mut yard = Yard::with_people(1);
+    let (me, session) = (yard.clients[0].id(), yard.clients[0].session.clone());
+    yard.close_page(0);
+    assert!(!yard.room.is_over());
+    yard.resume(0, false);
+    assert_eq!(yard.clients[0].id(), me);
+    assert_ne!(yard.clients[0].session, session, "its state is gone, so its session is new");
+    yard.close_page(0);
+    yard.elapse(Duration::from_secs(60));
+    assert!(yard.room.is_over());
+    assert_eq!(yard.timeout, None);
+}
+
+#[test]
+fn a_closed_page_comes_back_to_a_locked_room_but_not_with_a_wrong_secret() {
+    let mut yard = Yard::with_people(2);
+    yard.say(0, ClientMessage::Mod(Moderation::Lock { locked: true }));
+    yard.close_page(1);
+    let mut forged = yard.resume_hello(1, false);
+    if let Some(resume) = &mut forged.resume {
+        resume.secret = "x".repeat(32);
+    }
+    yard.clear();
+    yard.join(1, forged, Grant::default());
+    assert_eq!(failure(&yard.clients[1].heard()).code, ErrorCode::Unauthorized);
+    yard.resume(1, false);
+    assert_eq!(yard.room.census().participants, 2);
+    yard.check();
+}
+
+#[test]
+fn nobody_gains_a_role_by_reloading() {
+    let mut yard = Yard::with_people(2);
+    let participant = yard.clients[1].id();
+    yard.say(0, ClientMessage::Mod(Moderation::Role { participant, role: Role::Viewer }));
+    yard.close_page(1);
+    yard.resume(1, false);
+    assert_eq!(yard.clients[1].me().role, Role::Viewer);
+}
+
+#[test]
 fn after_the_grace_somebody_is_gone_and_returns_as_a_newcomer() {
     let mut yard = Yard::with_people(2);
     let (former, session) = (yard.clients[1].id(), yard.clients[1].session.clone());

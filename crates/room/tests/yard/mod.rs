@@ -257,7 +257,15 @@ impl Yard {
     pub fn lose(&mut self, who: usize) {
         if let Some(connection) = self.clients[who].connection.take() {
             self.open.remove(&connection);
-            self.input(Input::Disconnected { connection });
+            self.input(Input::Disconnected { connection, page_closed: false });
+        }
+    }
+
+    /// The page closes and says so.
+    pub fn close_page(&mut self, who: usize) {
+        if let Some(connection) = self.clients[who].connection.take() {
+            self.open.remove(&connection);
+            self.input(Input::Disconnected { connection, page_closed: true });
         }
     }
 
@@ -266,7 +274,7 @@ impl Yard {
         let alive: BTreeSet<_> = self.listeners().filter_map(|client| client.connection).collect();
         for connection in self.open.difference(&alive).copied().collect::<Vec<_>>() {
             self.open.remove(&connection);
-            self.input(Input::Disconnected { connection });
+            self.input(Input::Disconnected { connection, page_closed: false });
         }
     }
 

@@ -210,6 +210,9 @@ impl Rooms for LocalRooms {
             [Topology::Mesh, Topology::Sfu, Topology::Mcu].map(|topology| (topology, RoomCounts::default()));
         for room in self.all() {
             let census = room.inner.lock().room.census();
+            if census.participants == 0 {
+                continue; // It waits for a page that reloads.
+            }
             if let Some((_, count)) = counts.iter_mut().find(|(topology, _)| *topology == census.topology) {
                 count.rooms += 1;
                 count.participants += census.participants as u64;
@@ -236,8 +239,9 @@ impl Seat for LocalSeat {
         let _ = self.rooms.handle(&self.room, None, input);
     }
 
-    fn lost(&self) {
+    fn left(&self, page_closed: bool) {
         self.room.inner.lock().outboxes.remove(&self.connection);
-        let _ = self.rooms.handle(&self.room, None, Input::Disconnected { connection: self.connection });
+        let input = Input::Disconnected { connection: self.connection, page_closed };
+        let _ = self.rooms.handle(&self.room, None, input);
     }
 }

@@ -47,6 +47,6 @@ pub(crate) trait Seat: Send + Sync {
     /// The connection said something.
     fn message(&self, frame: ClientFrame);
 
-    /// The connection is lost; its participant has the resume grace.
-    fn lost(&self);
+    /// The connection is gone. Whose page closed leaves at once; others have the resume grace.
+    fn left(&self, page_closed: bool);
 }

@@ -48,6 +48,8 @@ enum Ending {
     Gone,
     /// The other end closed.
     Left,
+    /// The other end closed because its page did.
+    PageClosed,
     /// The room has said all there is to say.
     Closed,
     /// The client broke a rule.
@@ -61,6 +63,7 @@ impl Ending {
         match self {
             Self::Gone => "connection lost",
             Self::Left => "connection closed",
+            Self::PageClosed => "page closed",
             Self::Closed => "the room closed it",
             Self::Fault { code, .. } => code.as_str(),
             Self::Slow => "slow_consumer",
@@ -73,11 +76,14 @@ impl Ending {
 }
 
 /// A seat that is given up when dropped, however the session ends.
-struct Taken(Arc<dyn Seat>);
+struct Taken {
+    seat: Arc<dyn Seat>,
+    page_closed: bool,
+}
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.0.lost();
+        self.seat.left(self.page_closed);
     }
 }
 
@@ -149,10 +155,11 @@ impl Session {
 
     async fn serve(mut self) {
         let ending = match self.enter().await {
-            Ok(seat) => {
+            Ok(mut taken) => {
                 tracing::info!("entered");
-                let ending = self.stay(seat.0.as_ref()).await;
-                drop(seat);
+                let ending = self.stay(taken.seat.as_ref()).await;
+                taken.page_closed = matches!(ending, Ending::PageClosed);
+                drop(taken);
                 tracing::info!(why = ending.name(), "left");
                 ending
             }
@@ -201,7 +208,7 @@ impl Session {
         });
         let ice_servers = self.ice_servers();
         let join = Join { request: id, hello: Box::new(hello), grant: admission.grant, ice_servers };
-        Ok(Taken(self.app.rooms.join(join, self.outbox.clone())))
+        Ok(Taken { seat: self.app.rooms.join(join, self.outbox.clone()), page_closed: false })
     }
 
     /// Carries messages until something ends the connection.
@@ -267,6 +274,7 @@ impl Session {
         };
         let text = match message {
             None => return Err(Ending::Gone),
+            Some(Ok(Message::Close(Some(why)))) if why.code == close::AWAY => return Err(Ending::PageClosed),
             Some(Ok(Message::Close(_))) => return Err(Ending::Left),
             Some(Err(why)) => return Err(of_error(why)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
@@ -361,7 +369,7 @@ impl Session {
     async fn part(&mut self, ending: Ending) {
         let (text, code) = match ending {
             Ending::Gone => return,
-            Ending::Left => {
+            Ending::Left | Ending::PageClosed => {
                 // The answer to its close waits to be written.
                 let _ = timeout(FAREWELL, self.socket.flush()).await;
                 return;

@@ -14,7 +14,12 @@ use tokio::{
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::HeaderValue,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 
 /// Longer than anything here takes, short enough to fail in.
@@ -73,6 +78,13 @@ impl Client {
 
     pub(crate) async fn say_text(&mut self, text: impl Into<String>) {
         self.socket.send(Message::text(text.into())).await.expect("the connection takes it");
+    }
+
+    /// Closes as a browser does whose page goes away.
+    pub(crate) async fn close_page(mut self) {
+        let close = CloseFrame { code: CloseCode::Away, reason: "".into() };
+        self.socket.send(Message::Close(Some(close))).await.expect("the connection takes it");
+        while let Some(Ok(_)) = self.socket.next().await {}
     }
 
     /// The next message, or none when the connection is closed.
