@@ -28,9 +28,9 @@ export class Person {
   /**
    * Opens a page; nobody has joined yet.
    * @param {import('puppeteer-core').Browser} browser
-   * @param {{ name: string, url: string, fps?: number, fault?: string, faultOf?: string, viewport?: object, before?: (page: import('puppeteer-core').Page) => Promise<void> }} options
+   * @param {{ name: string, url: string, camera?: { width?: number, height?: number, fps?: number }, fault?: string, faultOf?: string, viewport?: object, before?: (page: import('puppeteer-core').Page) => Promise<void> }} options
    */
-  static async open(browser, { name, url, fps = 30, fault, faultOf, viewport, before }) {
+  static async open(browser, { name, url, camera = {}, fault, faultOf, viewport, before }) {
     const person = new Person();
     person.name = name;
     person.look = looks[name] ?? { colour: colours.grey, tone: 300 };
@@ -41,9 +41,7 @@ export class Person {
     page.on('pageerror', (error) => person.faults.push(`${name}: ${error.message}`));
     await page.evaluateOnNewDocument(installFakeMedia, {
       ...person.look,
-      fps,
-      width: 640,
-      height: 360,
+      ...{ width: 640, height: 360, fps: 30, ...camera },
       fault,
       faultOf,
     });
