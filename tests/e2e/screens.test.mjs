@@ -6,10 +6,8 @@ import { Person } from './lib/person.mjs';
 import { Rig, freshRoom } from './lib/rig.mjs';
 import { sleep, until } from './lib/until.mjs';
 
-const sizes = {
-  desktop: { width: 1280, height: 800 },
-  phone: { width: 390, height: 844, hasTouch: true, isMobile: true },
-};
+// Without isMobile and hasTouch: puppeteer reloads the page to change those, and panels would close.
+const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 const variants = [
   { lang: 'en', scheme: 'light' },
   { lang: 'ko', scheme: 'dark' },

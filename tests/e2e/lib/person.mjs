@@ -70,14 +70,16 @@ export class Person {
   }
 
   /** Waits until the room is connected. */
-  async joined(timeout = 10_000) {
+  async joined(timeout = 15_000) {
     await until(
       `${this.name} is connected`,
-      () => this.page.evaluate(() => window.madang?.room?.state === 'connected'),
-      {
-        timeout,
-        every: 50,
+      async () => {
+        const state = await this.page.evaluate(
+          () => window.madang?.room?.state ?? document.body?.innerText.slice(0, 200),
+        );
+        return state === 'connected' || { wait: state };
       },
+      { timeout, every: 50 },
     );
     this.id = await this.page.evaluate(() => window.madang.room.localParticipant.id);
     return this;
