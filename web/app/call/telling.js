@@ -43,9 +43,12 @@ function tellOfPeople(room, toasts) {
   const hands = new WeakSet();
   /** @type {string[]} */
   let arrived = [];
+  /** @type {Set<string>} names of those whom a new session replaces at this moment */
+  const returning = new Set();
   room.on('participantConnected', (p) => {
     // Those who were here before come with the welcome, and need no announcement.
-    if (room.state !== 'connected') return;
+    const isBack = returning.delete(p.name);
+    if (room.state !== 'connected' || isBack) return;
     if (arrived.push(p.name) > 1) return;
     // Friends come in together; one word serves for all.
     setTimeout(() => {
@@ -56,6 +59,12 @@ function tellOfPeople(room, toasts) {
     }, TOGETHER_MS);
   });
   room.on('participantDisconnected', (p, reason) => {
+    // Without a reason nobody left: after a restart of the server the same person has a new session.
+    if (!reason || reason === 'duplicate_identity') {
+      returning.add(p.name);
+      setTimeout(() => returning.delete(p.name), TOGETHER_MS);
+      return;
+    }
     if (room.state !== 'connected') return;
     const key = reason === 'kicked' ? 'say.kicked' : reason === 'lost' ? 'say.lost' : 'say.left';
     toasts.say(key, { name: p.name });
