@@ -100,7 +100,8 @@ export function setLang(next) {
   watchers.dispatchEvent(new Event('change'));
 }
 
-/** @param {() => void} listener */
+/** @param {() => void} listener @returns {() => void} stops listening */
 export function onLang(listener) {
   watchers.addEventListener('change', listener);
+  return () => watchers.removeEventListener('change', listener);
 }

@@ -38,6 +38,7 @@ function keyOf(event) {
 
 /** @param {EventTarget|null} target */
 function isTyping(target) {
+  if (target instanceof HTMLInputElement && target.type === 'checkbox') return false;
   return (
     target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
   );

@@ -118,7 +118,7 @@ export class Tile {
     if (trouble) words.push(t(trouble === 'away' ? 'quality.away' : trouble === 'lost' ? 'tile.lost' : 'tile.weak'));
     setAttr(this.#label, 'title', [name, ...words].join(', '));
     if (this.#source === 'camera' && p.handRaised) words.push(t('tile.hand'));
-    if (this.#source === 'camera' && !this.#track) words.push(t('tile.nocamera'));
+    if (this.#source === 'camera' && (!this.#track || this.#track.isMuted)) words.push(t('tile.nocamera'));
     setAttr(this.element, 'aria-label', [name, ...words].join(', '));
   }
 

@@ -1,7 +1,6 @@
 // English. Short, warm, exact.
 
 export default {
-  'home.title': 'madang · video calls around a yard',
   'home.sentence': 'Sit down together. Video calls in the browser, nothing to install.',
   'home.open': 'Open a room',
   'home.or': 'Have a link or a room’s name?',
@@ -15,14 +14,12 @@ export default {
   'home.sfu.text': 'Everyone sends once. The hearth passes it on.',
   'home.mcu': 'MCU',
   'home.mcu.text': 'The hearth stirs all into one picture for each.',
-  'home.learn': 'Learn how it works',
   'lang.name': 'Language',
   'theme.name': 'Look',
   'theme.auto': 'Auto',
   'theme.light': 'Light',
   'theme.dark': 'Dark',
 
-  'pre.title': 'Before you join',
   'pre.room': 'You are about to join',
   'pre.name': 'Your name',
   'pre.name.hint': 'What friends call you',
@@ -34,7 +31,6 @@ export default {
   'pre.camera.off': 'Your camera is off',
   'pre.camera.starting': 'Waking the camera…',
   'pre.preview': 'Your picture, as in a mirror',
-  'pre.level': 'Microphone level',
   'pre.ask': 'Your browser asks for camera and microphone. Say yes to be seen and heard; you can also join without.',
 
   'device.mic': 'Microphone',
@@ -190,7 +186,6 @@ export default {
   'sound.blocked': 'The sound is blocked',
   'sound.start': 'Turn sound on',
   'banner.reconnecting': 'Reconnecting… your friends still see you',
-  'banner.back': 'You are back',
   'banner.congestion': 'Your uplink is weak, so your picture is sent smaller. Your voice goes first.',
   'banner.limit': 'This room limits what is sent, so your picture is smaller.',
   'say.joined': (/** @type {any} */ { name }) => `${name} came in`,
@@ -205,8 +200,6 @@ export default {
   'say.locked': 'The room is locked now',
   'say.unlocked': 'The room is open again',
   'say.host': 'You are a host now',
-  'say.muted.you': 'Microphone off',
-  'say.unmuted.you': 'Microphone on',
 
   'notice.home': 'Back to the start',
   'notice.rejoin': 'Join again',

@@ -2,7 +2,6 @@
 
 /** @type {{[K in keyof typeof import('./en.js').default]: string|((p: any) => string)}} */
 const ko = {
-  'home.title': 'madang 마당 · 둘러앉는 영상 통화',
   'home.sentence': '한자리에 둘러앉아 보세요. 설치 없이 브라우저에서 바로 하는 영상 통화예요.',
   'home.open': '방 열기',
   'home.or': '링크나 방 이름을 받으셨나요?',
@@ -16,14 +15,12 @@ const ko = {
   'home.sfu.text': '한 번만 보내면 화덕이 나눠 줘요.',
   'home.mcu': 'MCU',
   'home.mcu.text': '화덕이 한데 끓여 한 그릇씩 담아 줘요.',
-  'home.learn': '어떻게 돌아가는지 알아보기',
   'lang.name': '언어',
   'theme.name': '화면 모드',
   'theme.auto': '자동',
   'theme.light': '밝게',
   'theme.dark': '어둡게',
 
-  'pre.title': '들어가기 전에',
   'pre.room': '들어갈 방',
   'pre.name': '이름',
   'pre.name.hint': '친구들이 부르는 이름',
@@ -35,7 +32,6 @@ const ko = {
   'pre.camera.off': '카메라가 꺼져 있어요',
   'pre.camera.starting': '카메라를 켜는 중…',
   'pre.preview': '거울처럼 비친 내 모습',
-  'pre.level': '마이크 소리 크기',
   'pre.ask':
     '브라우저가 카메라와 마이크를 써도 되는지 물어볼 거예요. 허용하면 서로 보고 들을 수 있어요. 허용하지 않고 들어가도 괜찮아요.',
 
@@ -191,7 +187,6 @@ const ko = {
   'sound.blocked': '소리가 막혀 있어요',
   'sound.start': '소리 켜기',
   'banner.reconnecting': '다시 연결하는 중… 친구들은 아직 보여요',
-  'banner.back': '다시 이어졌어요',
   'banner.congestion': '업로드가 느려서 내 화면을 작게 보내고 있어요. 목소리가 먼저니까요.',
   'banner.limit': '이 방은 보내는 양을 정해 두어서 내 화면이 조금 작아졌어요.',
   'say.joined': ({ name }) => `${name} 님이 들어왔어요`,
@@ -206,8 +201,6 @@ const ko = {
   'say.locked': '이제 방이 잠겼어요',
   'say.unlocked': '방이 다시 열렸어요',
   'say.host': '이제 방장이에요',
-  'say.muted.you': '마이크를 껐어요',
-  'say.unmuted.you': '마이크를 켰어요',
 
   'notice.home': '처음으로',
   'notice.rejoin': '다시 들어가기',
