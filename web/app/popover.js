@@ -10,11 +10,11 @@ const MARGIN = 8;
  * Opens a menu beside a button, or closes it when it is open.
  * @param {HTMLElement} anchor
  * @param {(close: () => void) => Node[]} fill
- * @param {{role?: string, label?: string, className?: string}} [options]
+ * @param {{role?: string, label?: string, labelParams?: Record<string, any>, className?: string}} [options]
  */
-export function toggleMenu(anchor, fill, { role = 'menu', label, className = '' } = {}) {
+export function toggleMenu(anchor, fill, { role = 'menu', label, labelParams, className = '' } = {}) {
   if (anchor.getAttribute('aria-expanded') === 'true') return;
-  const menu = h('div', { class: `menu ${className}`.trim(), popover: 'auto', role, label });
+  const menu = h('div', { class: `menu ${className}`.trim(), popover: 'auto', role, label, tp: labelParams });
   const close = () => menu.hidePopover();
   menu.append(...fill(close));
   menu.addEventListener('toggle', (event) => {

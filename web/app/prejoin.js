@@ -54,6 +54,7 @@ export class Prejoin {
   /** @type {Record<Source, HTMLButtonElement>} */
   #toggles;
   #stopWatching;
+  #stopLang;
   #timer;
 
   /**
@@ -72,7 +73,7 @@ export class Prejoin {
     this.element = this.#build();
     this.#stopWatching = watchDevices(() => void this.#devicesChanged());
     this.#timer = setInterval(() => void this.#askInside(), ROSTER_MS);
-    onLang(() => this.#show());
+    this.#stopLang = onLang(() => this.#show());
     void this.#askInside();
     void this.#open();
   }
@@ -89,6 +90,7 @@ export class Prejoin {
     this.#isOver = true;
     clearInterval(this.#timer);
     this.#stopWatching();
+    this.#stopLang();
     this.#line.stop();
     this.#tracks.camera?.detach(this.#video);
     if (!keepTracks) for (const track of Object.values(this.#tracks)) track?.stop();
@@ -155,10 +157,8 @@ export class Prejoin {
           void this.#choose(source, id);
         });
         let close = () => {};
-        toggleMenu(chooser, (c) => {
-          close = c;
-          return items;
-        });
+        const label = source === 'camera' ? 'device.camera.choose' : 'device.mic.choose';
+        toggleMenu(chooser, (c) => ((close = c), items), { label });
       },
     });
     chooser.append(icon('down', 'small'));

@@ -57,6 +57,15 @@ export class Bar {
     return found.button;
   }
 
+  /**
+   * Whether a control that could be used has no place in a bar this narrow.
+   * @param {Control} control
+   */
+  isFolded(control) {
+    const button = this.button(control);
+    return !button.hidden && !button.disabled && button.offsetWidth === 0;
+  }
+
   /** @param {BarState} state */
   sync(state) {
     this.#device('mic', state.mic);

@@ -4,7 +4,7 @@ import { MediaError } from '/sdk/index.js';
 
 import { wish } from '../devices.js';
 import { h } from '../dom.js';
-import { onLang, t } from '../i18n.js';
+import { onLang } from '../i18n.js';
 import { icon } from '../icons.js';
 import { readPrefs, writePrefs } from '../prefs.js';
 import { Banner } from './banner.js';
@@ -58,6 +58,7 @@ export class Call {
   #floating;
   #fold;
   #stopKeys;
+  #stopLang;
   #isScheduled = false;
   #isOver = false;
   #isToggling = false;
@@ -91,7 +92,7 @@ export class Call {
         'div',
         { class: 'room-pill' },
         this.#lockMark,
-        h('span', { class: 'room-name' }, room.name),
+        h('h1', { class: 'room-name' }, room.name),
         this.#copyButton(copyLink),
       ),
     );
@@ -126,7 +127,7 @@ export class Call {
       isOwnDoing: () => this.#isToggling,
     });
     room.on('mediaDevicesError', this.tellMediaError);
-    onLang(() => this.#sync());
+    this.#stopLang = onLang(() => this.#sync());
     this.#restoreSpeaker();
     this.#sync();
   }
@@ -181,7 +182,8 @@ export class Call {
   /** @param {HTMLButtonElement} button */
   #openMore(button) {
     openMore(button, this.#room, {
-      isFolded: (control) => this.#bar.button(control).offsetWidth === 0,
+      isFolded: (control) => this.#bar.isFolded(control),
+      screen: () => void this.#toggleScreen(),
       hand: () => void this.#toggleHand(),
       people: () => this.#panel.toggle('people'),
       links: () => this.#panel.toggle('links'),
@@ -263,7 +265,11 @@ export class Call {
   #panelChanged(now, before) {
     this.element.classList.toggle('with-panel', now !== null);
     if (now === 'chat') this.#toasts.clear();
-    if (now === null && before) this.#bar.button(before).focus({ preventScroll: true });
+    if (now === null && before) {
+      // On a phone some controls live behind “More”.
+      const control = this.#bar.isFolded(before) ? 'more' : before;
+      this.#bar.button(control).focus({ preventScroll: true });
+    }
     this.#sync();
     this.#fold.wake();
   }
@@ -308,6 +314,7 @@ export class Call {
     this.#isOver = true;
     for (const event of EVENTS) this.#room.off(event, this.#schedule);
     this.#stopKeys();
+    this.#stopLang();
     this.#fold.destroy();
     this.#banner.destroy();
     this.#panel.destroy();
@@ -329,7 +336,7 @@ function makeInvite(copyLink) {
   );
   return h(
     'section',
-    { class: 'invite', 'aria-label': t('copy.link') },
+    { class: 'invite', label: 'copy.link' },
     h('h2', { t: 'invite.title' }),
     h('p', { class: 'quiet', t: 'invite.text' }),
     copy,

@@ -12,7 +12,8 @@ import { showKeys } from './keys.js';
  * @typedef {import('/sdk/index.js').Room} Room
  *
  * @typedef {object} MoreActions
- * @property {(control: 'hand'|'people'|'links') => boolean} isFolded whether a control has no place in the bar
+ * @property {(control: 'screen'|'hand'|'people'|'links') => boolean} isFolded whether a control has no place in the bar
+ * @property {() => void} screen
  * @property {() => void} hand
  * @property {() => void} people
  * @property {() => void} links
@@ -35,15 +36,18 @@ export function openMore(anchor, room, actions) {
         close();
         action();
       };
-      const hand = room.localParticipant.handRaised;
+      const { handRaised: hand, isScreenShareEnabled: screen } = room.localParticipant;
       // On a narrow window these leave the bar and live here.
       const folded = /** @type {const} */ ([
+        ['screen', screen ? 'hint.screen.on' : 'hint.screen'],
         ['hand', hand ? 'bar.hand.on' : 'bar.hand'],
         ['people', 'bar.people'],
         ['links', 'bar.links'],
       ]).filter(([control]) => actions.isFolded(control));
       const items = [
-        ...folded.map(([control, t]) => menuItem({ icon: control, t, onclick: then(actions[control]) })),
+        ...folded.map(([control, t]) =>
+          menuItem({ icon: control, t, testid: `more-${control}`, onclick: then(actions[control]) }),
+        ),
         menuItem({ icon: 'copy', t: 'copy.link', onclick: then(actions.copyLink) }),
         menuItem({
           icon: 'settings',

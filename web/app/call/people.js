@@ -91,48 +91,52 @@ export class People {
   #openActions(participant, button) {
     const audio = participant.getTrack('microphone');
     const video = participant.getTrack('camera');
-    toggleMenu(button, (close) => {
-      const act = (/** @type {() => Promise<unknown>} */ action) => () => {
-        close();
-        void this.#attempt(action());
-      };
-      const items = [];
-      if (audio && !audio.isMuted)
+    toggleMenu(
+      button,
+      (close) => {
+        const act = (/** @type {() => Promise<unknown>} */ action) => () => {
+          close();
+          void this.#attempt(action());
+        };
+        const items = [];
+        if (audio && !audio.isMuted)
+          items.push(
+            menuItem({
+              icon: 'mic-off',
+              t: 'people.mute',
+              testid: 'host-mute',
+              onclick: act(() => this.#room.muteTrack(audio.id)),
+            }),
+          );
+        if (video && !video.isMuted)
+          items.push(
+            menuItem({
+              icon: 'camera-off',
+              t: 'people.stopvideo',
+              testid: 'host-stop-video',
+              onclick: act(() => this.#room.muteTrack(video.id)),
+            }),
+          );
+        if (participant.role !== 'host')
+          items.push(
+            menuItem({
+              icon: 'host',
+              t: 'people.host.make',
+              testid: 'host-make',
+              onclick: act(() => this.#room.setRole(participant.id, 'host')),
+            }),
+          );
+        const remove = () => {
+          close();
+          this.#confirmRemove(participant);
+        };
         items.push(
-          menuItem({
-            icon: 'mic-off',
-            t: 'people.mute',
-            testid: 'host-mute',
-            onclick: act(() => this.#room.muteTrack(audio.id)),
-          }),
+          menuItem({ icon: 'remove', t: 'people.remove', className: 'danger', testid: 'host-remove', onclick: remove }),
         );
-      if (video && !video.isMuted)
-        items.push(
-          menuItem({
-            icon: 'camera-off',
-            t: 'people.stopvideo',
-            testid: 'host-stop-video',
-            onclick: act(() => this.#room.muteTrack(video.id)),
-          }),
-        );
-      if (participant.role !== 'host')
-        items.push(
-          menuItem({
-            icon: 'host',
-            t: 'people.host.make',
-            testid: 'host-make',
-            onclick: act(() => this.#room.setRole(participant.id, 'host')),
-          }),
-        );
-      const remove = () => {
-        close();
-        this.#confirmRemove(participant);
-      };
-      items.push(
-        menuItem({ icon: 'remove', t: 'people.remove', className: 'danger', testid: 'host-remove', onclick: remove }),
-      );
-      return items;
-    });
+        return items;
+      },
+      { label: 'people.actions', labelParams: { name: participant.name } },
+    );
   }
 
   /** @param {Participant} participant */
