@@ -16,7 +16,11 @@ import { langSwitch, themeSwitch } from './switches.js';
  * @typedef {import('/sdk/index.js').LocalTrack} LocalTrack
  * @typedef {import('/sdk/index.js').MediaError} MediaError
  * @typedef {'camera'|'microphone'} Source
- * @typedef {{name: string, tracks: LocalTrack[]}} Choice
+ * @typedef {LocalTrack[] & {errors?: MediaError[]}} Opened
+ * @typedef {object} Choice
+ * @property {string} name
+ * @property {LocalTrack[]} tracks
+ * @property {Promise<Opened>} late tracks whose devices are still being opened or asked for
  */
 
 const ROSTER_MS = 5000;
@@ -29,6 +33,9 @@ export class Prejoin {
   #errors = { camera: null, microphone: null };
   #asking = true;
   #isOver = false;
+  #isJoining = false;
+  /** @type {Promise<Opened>} what is being opened now, for a call that has begun meanwhile */
+  #opening = Promise.resolve([]);
   #line = new LevelLine();
   #video = h('video', { class: 'mirror-video', autoplay: true, playsinline: true, muted: true, label: 'pre.preview' });
   #dark = h('p', { class: 'mirror-dark', t: 'pre.camera.starting' });
@@ -38,9 +45,10 @@ export class Prejoin {
     type: 'button',
     t: 'device.retry',
     hidden: true,
-    onclick: () => void this.#open(),
+    onclick: () => this.#open(),
   });
   #inside = h('p', { class: 'pre-inside', role: 'status' });
+  #nameless = h('p', { class: 'pre-nameless small-text', id: 'name-missing', role: 'alert' });
   #name = h('input', {
     class: 'field',
     id: 'name',
@@ -48,6 +56,12 @@ export class Prejoin {
     maxlength: 64,
     autocomplete: 'nickname',
     placeholderKey: 'pre.name.hint',
+    'aria-describedby': 'name-missing',
+    oninput: () => {
+      setAttr(this.#name, 'aria-invalid', null);
+      this.#nameless.removeAttribute('data-t');
+      this.#nameless.textContent = '';
+    },
     testid: 'name',
   });
   #join = h('button', { class: 'button strong large', type: 'submit', testid: 'join', t: 'pre.join' });
@@ -71,11 +85,11 @@ export class Prejoin {
     this.#video.muted = true;
     this.#toggles = { microphone: this.#makeToggle('microphone'), camera: this.#makeToggle('camera') };
     this.element = this.#build();
-    this.#stopWatching = watchDevices(() => void this.#devicesChanged());
+    this.#stopWatching = watchDevices(() => this.#devicesChanged());
     this.#timer = setInterval(() => void this.#askInside(), ROSTER_MS);
     this.#stopLang = onLang(() => this.#show());
     void this.#askInside();
-    void this.#open();
+    this.#open();
   }
 
   focus() {
@@ -109,7 +123,13 @@ export class Prejoin {
       'form',
       { class: 'pre-form', novalidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
       h('div', { class: 'pre-title' }, h('p', { class: 'quiet', t: 'pre.room' }), h('h1', {}, this.#options.room)),
-      h('div', { class: 'pre-field' }, h('label', { class: 'label', for: 'name', t: 'pre.name' }), this.#name),
+      h(
+        'div',
+        { class: 'pre-field' },
+        h('label', { class: 'label', for: 'name', t: 'pre.name' }),
+        this.#name,
+        this.#nameless,
+      ),
       this.#join,
       this.#inside,
     );
@@ -165,7 +185,12 @@ export class Prejoin {
     return h('div', { class: 'split' }, this.#toggles[source], chooser);
   }
 
-  async #open() {
+  #open() {
+    this.#opening = this.#ask();
+  }
+
+  /** @returns {Promise<Opened>} what came after the screen was left for the call */
+  async #ask() {
     this.#asking = true;
     this.#show();
     const kept = this.#options.tracks ?? [];
@@ -174,22 +199,28 @@ export class Prejoin {
       this.#tracks[source] ?? kept.find((track) => track.source === source) ?? null;
     this.#tracks = { camera: has('camera'), microphone: has('microphone') };
     const opened = await openDevices({ audio: !this.#tracks.microphone, video: !this.#tracks.camera });
-    if (this.#isOver) return opened.forEach((track) => track.stop());
+    if (this.#isOver) return this.#comeLate(opened);
     this.#errors = { camera: null, microphone: null };
     for (const track of opened) this.#tracks[track.source === 'camera' ? 'camera' : 'microphone'] = track;
     for (const error of opened.errors) this.#errors[error.kind === 'video' ? 'camera' : 'microphone'] = error;
-    const prefs = readPrefs();
-    if (prefs.micOff) await this.#tracks.microphone?.turn(true);
-    if (prefs.cameraOff) await this.#tracks.camera?.turn(true);
+    await turnAsWished(Object.values(this.#tracks));
     this.#asking = false;
     this.#tracks.camera?.attach(this.#video);
     this.#show();
+    return [];
+  }
+
+  /** @param {Opened} opened @returns {Promise<Opened>} */
+  async #comeLate(opened) {
+    if (this.#isJoining) await turnAsWished(opened);
+    else for (const track of opened) track.stop();
+    return this.#isJoining ? opened : [];
   }
 
   /** @param {Source} source */
   async #toggle(source) {
     const track = this.#tracks[source];
-    if (!track) return this.#open();
+    if (!track) return void this.#open();
     try {
       await track.turn(!track.isMuted);
       writePrefs(source === 'camera' ? { cameraOff: track.isMuted } : { micOff: track.isMuted });
@@ -225,9 +256,9 @@ export class Prejoin {
   }
 
   // A camera that was plugged in after all is taken at once.
-  async #devicesChanged() {
+  #devicesChanged() {
     const isMissing = Object.values(this.#errors).some((error) => error?.reason === 'missing');
-    if (isMissing && !this.#asking) await this.#open();
+    if (isMissing && !this.#asking) this.#open();
   }
 
   #show() {
@@ -272,6 +303,7 @@ export class Prejoin {
     const name = this.#name.value.trim();
     if (!name) {
       setAttr(this.#name, 'aria-invalid', 'true');
+      bindText(this.#nameless, 'pre.name.missing');
       this.#name.focus();
       return;
     }
@@ -280,20 +312,23 @@ export class Prejoin {
     this.#join.disabled = true;
     bindText(this.#join, 'pre.joining');
     const tracks = Object.values(this.#tracks).flatMap((track) => track ?? []);
-    await this.#options.onJoin({ name, tracks });
+    this.#isJoining = true;
+    await this.#options.onJoin({ name, tracks, late: this.#opening });
+  }
+}
+
+/** As the person left them last time. @param {(LocalTrack|null)[]} tracks */
+export async function turnAsWished(tracks) {
+  const { micOff, cameraOff } = readPrefs();
+  for (const track of tracks) {
+    if (track && (track.source === 'camera' ? cameraOff : micOff)) await track.turn(true);
   }
 }
 
 /** @param {Record<Source, MediaError|null>} errors @returns {string|null} */
 function problemOf({ camera, microphone }) {
-  if (
-    camera &&
-    microphone &&
-    camera.reason === microphone.reason &&
-    camera.reason !== 'busy' &&
-    camera.reason !== 'unknown'
-  ) {
-    return `media.both.${camera.reason}`;
+  if (camera && microphone) {
+    return camera.reason === microphone.reason ? `media.both.${camera.reason}` : 'media.both.unknown';
   }
   if (camera) return `media.video.${camera.reason}`;
   return microphone ? `media.audio.${microphone.reason}` : null;

@@ -7,7 +7,7 @@ import { openDevices } from './devices.js';
 import { find } from './dom.js';
 import { makeNotice } from './notice.js';
 import { roomOfPath } from './names.js';
-import { Prejoin } from './prejoin.js';
+import { Prejoin, turnAsWished } from './prejoin.js';
 import { readPrefs } from './prefs.js';
 
 /**
@@ -69,7 +69,7 @@ function showPrejoin() {
     room: address.room,
     token: address.token,
     name,
-    onJoin: ({ name, tracks }) => join(name, tracks),
+    onJoin: ({ name, tracks, late }) => join(name, tracks, { late }),
   });
   show(prejoin, { keepTracks: false });
   document.title = `${address.room} · madang`;
@@ -79,9 +79,10 @@ function showPrejoin() {
 /**
  * @param {string} name
  * @param {LocalTrack[]} tracks
- * @param {MediaError[]} [problems] with devices, not told yet
+ * @param {{problems?: MediaError[], late?: Promise<import('./prejoin.js').Opened>}} [more] problems with devices, not told yet,
+ *   and tracks that are still to come
  */
-async function join(name, tracks, problems = []) {
+async function join(name, tracks, { problems = [], late } = {}) {
   /** @type {RoomOptions} */
   const options = { room: address.room ?? '', name, tracks };
   if (address.topology) options.topology = address.topology;
@@ -98,7 +99,9 @@ async function join(name, tracks, problems = []) {
     const call = new Call(room, { link: inviteLink(), onLeave: () => void room.disconnect() });
     show(call, { keepTracks: true });
     problems.forEach(call.tellMediaError);
+    void late?.then(({ errors = [] }) => errors.forEach(call.tellMediaError));
   });
+  void late?.then((tracks) => publishLate(room, tracks));
   try {
     await room.connect(location.origin, address.token || undefined);
   } catch (error) {
@@ -108,13 +111,30 @@ async function join(name, tracks, problems = []) {
   }
 }
 
+/**
+ * Whoever joins before the camera is awake is seen as soon as it is.
+ * @param {Room} room
+ * @param {LocalTrack[]} tracks
+ */
+function publishLate(room, tracks) {
+  const publish = () => tracks.forEach((track) => publishOnce(room, track));
+  if (room.state === 'connected') publish();
+  else if (room.state === 'connecting') room.once('connected', publish);
+  else for (const track of tracks) track.stop();
+}
+
+/** @param {Room} room @param {LocalTrack} track */
+function publishOnce({ localParticipant }, track) {
+  // Somebody may have pressed the camera's button in the meantime.
+  if (localParticipant.getTrack(track.source)) track.stop();
+  else localParticipant.publishTrack(track).catch(() => track.stop());
+}
+
 async function autojoin() {
   const tracks = await openDevices();
   const prefs = readPrefs();
-  for (const track of tracks) {
-    if (track.source === 'camera' ? prefs.cameraOff : prefs.micOff) await track.turn(true);
-  }
-  await join(address.name || prefs.name || 'Guest', tracks, tracks.errors);
+  await turnAsWished(tracks);
+  await join(address.name || prefs.name || 'Guest', tracks, { problems: tracks.errors });
 }
 
 if (!('RTCPeerConnection' in window)) showNotice('unsupported');

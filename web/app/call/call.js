@@ -47,6 +47,9 @@ const EVENTS = [
   'chatReceived',
 ];
 
+// When the first pictures are through, there is time for what may be asked next.
+const WARM_MS = 4000;
+
 export class Call {
   #room;
   #link;
@@ -59,6 +62,7 @@ export class Call {
   #fold;
   #stopKeys;
   #stopLang;
+  #warmTimer;
   #isScheduled = false;
   #isOver = false;
   #isToggling = false;
@@ -129,6 +133,7 @@ export class Call {
     room.on('mediaDevicesError', this.tellMediaError);
     this.#stopLang = onLang(() => this.#sync());
     this.#restoreSpeaker();
+    this.#warmTimer = setTimeout(() => this.#panel.prepare(), WARM_MS);
     this.#sync();
   }
 
@@ -315,6 +320,7 @@ export class Call {
     for (const event of EVENTS) this.#room.off(event, this.#schedule);
     this.#stopKeys();
     this.#stopLang();
+    clearTimeout(this.#warmTimer);
     this.#fold.destroy();
     this.#banner.destroy();
     this.#panel.destroy();

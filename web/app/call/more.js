@@ -39,7 +39,7 @@ export function openMore(anchor, room, actions) {
       const { handRaised: hand, isScreenShareEnabled: screen } = room.localParticipant;
       // On a narrow window these leave the bar and live here.
       const folded = /** @type {const} */ ([
-        ['screen', screen ? 'hint.screen.on' : 'hint.screen'],
+        ['screen', screen ? 'more.screen.off' : 'keys.s'],
         ['hand', hand ? 'bar.hand.on' : 'bar.hand'],
         ['people', 'bar.people'],
         ['links', 'bar.links'],

@@ -93,6 +93,11 @@ export class Panel {
     }
   }
 
+  /** Fetches the links panel while nobody waits for it. */
+  prepare() {
+    import('/app/links/panel.js').catch(() => {});
+  }
+
   #dropLinks() {
     this.#links?.destroy();
     this.#links = null;

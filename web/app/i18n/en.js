@@ -23,6 +23,7 @@ export default {
   'pre.room': 'You are about to join',
   'pre.name': 'Your name',
   'pre.name.hint': 'What friends call you',
+  'pre.name.missing': 'Write a name first, so that the others know who comes in.',
   'pre.join': 'Join',
   'pre.joining': 'Joining…',
   'pre.inside.none': 'Nobody is here yet. You are the first.',
@@ -62,6 +63,8 @@ export default {
   'media.audio.unknown': 'The microphone did not start. Try again, or join and listen.',
   'media.both.refused':
     'Camera and microphone are blocked for this page. Allow them at the left of the address bar, then try again, or join and just watch.',
+  'media.both.busy': 'Another program holds camera and microphone. Close it and try again, or join and just watch.',
+  'media.both.unknown': 'Neither camera nor microphone started. Try again, or join and just watch.',
   'media.both.missing': 'No camera and no microphone found. Plug them in and try again, or join and just watch.',
   'media.both.insecure':
     'Browsers open camera and microphone on https:// pages only. Use the https address, or join and just watch.',
@@ -107,6 +110,7 @@ export default {
   'hint.hand.on': 'Lower your hand (H)',
   'hint.leave': 'Leave the call',
 
+  'more.screen.off': 'Stop sharing your screen',
   'more.devices': 'Camera, microphone, speaker',
   'more.full': 'Full screen',
   'more.full.off': 'Leave full screen',

@@ -24,6 +24,7 @@ const ko = {
   'pre.room': '들어갈 방',
   'pre.name': '이름',
   'pre.name.hint': '친구들이 부르는 이름',
+  'pre.name.missing': '누가 들어오는지 알 수 있게 이름을 먼저 적어 주세요.',
   'pre.join': '들어가기',
   'pre.joining': '들어가는 중…',
   'pre.inside.none': '아직 아무도 없어요. 가장 먼저 왔어요.',
@@ -63,6 +64,9 @@ const ko = {
   'media.audio.unknown': '마이크가 켜지지 않았어요. 다시 해 보거나, 들어가서 듣기만 할 수도 있어요.',
   'media.both.refused':
     '카메라와 마이크 사용이 막혀 있어요. 주소창 왼쪽에서 허용하고 다시 해 보거나, 들어가서 보기만 할 수도 있어요.',
+  'media.both.busy':
+    '다른 프로그램이 카메라와 마이크를 쓰고 있어요. 닫고 다시 해 보거나, 들어가서 보기만 할 수도 있어요.',
+  'media.both.unknown': '카메라와 마이크가 켜지지 않았어요. 다시 해 보거나, 들어가서 보기만 할 수도 있어요.',
   'media.both.missing': '카메라와 마이크를 찾지 못했어요. 연결하고 다시 해 보거나, 들어가서 보기만 할 수도 있어요.',
   'media.both.insecure':
     '카메라와 마이크는 https:// 주소에서만 켤 수 있어요. https 주소로 열거나, 들어가서 보기만 할 수도 있어요.',
@@ -108,6 +112,7 @@ const ko = {
   'hint.hand.on': '손 내리기 (H)',
   'hint.leave': '통화에서 나가기',
 
+  'more.screen.off': '화면 공유 그만하기',
   'more.devices': '카메라, 마이크, 스피커',
   'more.full': '전체 화면',
   'more.full.off': '전체 화면 끝내기',
