@@ -101,13 +101,14 @@ test('before joining, with and without a camera', async (t) => {
 
 test('the room with one, two and four people, and its panels', async (t) => {
   const room = freshRoom();
-  const ann = await rig.person(t, 'Ann', room);
+  const camera = { width: 480, height: 270, fps: 20 };
+  const ann = await rig.person(t, 'Ann', room, { camera });
   await shoot(ann, 'room-1');
-  const bo = await rig.person(t, 'Bo', room);
+  const bo = await rig.person(t, 'Bo', room, { camera });
   await ann.sees(bo, { fps: 1, timeout: 15_000 });
   await shoot(ann, 'room-2');
-  const cho = await rig.person(t, 'Cho', room);
-  const dae = await rig.person(t, 'Dae', room);
+  const cho = await rig.person(t, 'Cho', room, { camera });
+  const dae = await rig.person(t, 'Dae', room, { camera });
   for (const other of [cho, dae]) await ann.sees(other, { fps: 1, timeout: 15_000 });
   await cho.click('hand');
   await dae.click('mic');
