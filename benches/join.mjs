@@ -13,7 +13,7 @@ const runs = Number(process.env.RUNS ?? 15);
 /** The steps in the order of docs/performance.md: from one mark to another. */
 const steps = [
   ['signaling', 'click', 'answered'],
-  ['gathering', 'connection', 'gathered'],
+  ['gathering', 'click', 'gathered'],
   ['checks', 'answered', 'checked'],
   ['DTLS', 'checked', 'secured'],
   ['first keyframe', 'secured', 'keyframe'],

@@ -5,14 +5,22 @@
 export function installClock() {
   const marks = (window.__marks = {});
   const mark = (name, at = performance.now()) => (marks[name] ??= at);
-  addEventListener('click', (event) => mark('click', event.timeStamp), true);
+  // What happened before the click (a connection made in advance, say) does not count.
+  addEventListener(
+    'click',
+    (event) => {
+      if ('click' in marks) return;
+      for (const name of Object.keys(marks)) delete marks[name];
+      mark('click', event.timeStamp);
+    },
+    true,
+  );
 
   const remote = new WeakSet();
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
     constructor(...args) {
       super(...args);
-      mark('connection');
       this.addEventListener('track', ({ track }) => remote.add(track));
       this.addEventListener('icecandidate', ({ candidate }) => candidate && mark('gathered'));
       this.addEventListener('signalingstatechange', () => this.signalingState === 'stable' && mark('answered'));
