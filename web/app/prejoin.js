@@ -291,7 +291,8 @@ export class Prejoin {
 
   async #askInside() {
     const names = await whoIsInside(this.#options.room, this.#options.token);
-    if (this.#isOver || !names) return;
+    if (names === 'refused') clearInterval(this.#timer);
+    if (this.#isOver || !names || names === 'refused') return;
     if (names.length === 0) bindText(this.#inside, 'pre.inside.none');
     else if (names.length <= 4) bindText(this.#inside, 'pre.inside', { names: names.join(', ') });
     else bindText(this.#inside, 'pre.inside.more', { names: names.slice(0, 3).join(', '), count: names.length - 3 });

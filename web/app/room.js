@@ -96,6 +96,8 @@ async function join(name, tracks, { problems = [], late } = {}) {
   });
   room.once('connected', () => {
     isIn = true;
+    // Who only watches is not sent, so camera and microphone are given back.
+    if (room.localParticipant.role === 'viewer') for (const track of tracks) track.stop();
     const call = new Call(room, { link: inviteLink(), onLeave: () => void room.disconnect() });
     show(call, { keepTracks: true });
     problems.forEach(call.tellMediaError);

@@ -16,6 +16,7 @@ function show(track) {
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
+  form.inert = true;
   const { room: roomName = '', name = '' } = Object.fromEntries(new FormData(form).entries());
   const tracks = await createLocalTracks();
   const room = new Room({ room: String(roomName), name: String(name), tracks });
@@ -29,5 +30,6 @@ form.addEventListener('submit', async (event) => {
     (canPlay) => canPlay || addEventListener('click', () => room.startAudio(), { once: true }),
   );
   await room.connect(location.origin).catch((error) => (status.textContent = error.message));
+  form.inert = room.state !== 'disconnected';
   tracks.filter((track) => track.kind === 'video').forEach(show);
 });

@@ -73,6 +73,9 @@ export class Bar {
     for (const control of /** @type {const} */ (['mic', 'camera', 'screen']))
       this.button(control).disabled = !state.canPublish;
     this.#toggle('screen', state.screen);
+    if (!state.canPublish)
+      for (const control of /** @type {const} */ (['mic', 'camera', 'screen']))
+        bindAttribute(this.button(control), 'title', 'hint.viewer');
     this.#toggle('hand', state.hand);
     const screen = this.#controls.get('screen');
     if (screen) setIcon(screen.icon, state.screen ? 'screen-stop' : 'screen');

@@ -105,6 +105,7 @@ export default {
   'hint.camera.off': 'Turn camera off (V)',
   'hint.camera.on': 'Turn camera on (V)',
   'hint.screen': 'Share your screen (S)',
+  'hint.viewer': 'Your invitation is for watching and chatting',
   'hint.screen.on': 'Stop sharing your screen (S)',
   'hint.hand': 'Raise your hand (H)',
   'hint.hand.on': 'Lower your hand (H)',

@@ -107,6 +107,7 @@ const ko = {
   'hint.camera.off': '카메라 끄기 (V)',
   'hint.camera.on': '카메라 켜기 (V)',
   'hint.screen': '내 화면 공유하기 (S)',
+  'hint.viewer': '보기와 채팅만 할 수 있는 초대예요',
   'hint.screen.on': '화면 공유 멈추기 (S)',
   'hint.hand': '손들기 (H)',
   'hint.hand.on': '손 내리기 (H)',
