@@ -13,7 +13,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: 
 
 const PERMISSIONS_POLICY: &str = "camera=(self), microphone=(self), display-capture=(self), autoplay=(self), \
                                   fullscreen=(self), picture-in-picture=(self), screen-wake-lock=(self), \
-                                  geolocation=(), payment=(), usb=(), serial=(), bluetooth=()";
+                                  geolocation=(), payment=(), usb=(), serial=()";
 
 const ALWAYS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
