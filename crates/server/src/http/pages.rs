@@ -11,6 +11,8 @@ use super::is_room_name;
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../web/app"]
+#[exclude = "test/*"]
+#[exclude = "*/test/*"]
 #[allow_missing = true]
 pub(super) struct App;
 
@@ -26,6 +28,7 @@ struct Example;
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../docs"]
+#[include = "learn*.md"]
 #[allow_missing = true]
 pub(super) struct Docs;
 
