@@ -52,6 +52,11 @@ impl IceServers {
         (servers, RENEW_IN)
     }
 
+    /// Whether STUN and TURN have ended although nobody asked for it.
+    pub(crate) fn is_relay_dead(&self) -> bool {
+        self.turn.is_dead()
+    }
+
     /// Refuses new allocations from now on.
     pub(crate) fn drain(&self) {
         self.turn.drain();

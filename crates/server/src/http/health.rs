@@ -15,9 +15,15 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The server takes newcomers.
+/// The server takes newcomers, and its relay is there for those who need it.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {
-    if app.drain.is_draining() { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") } else { (StatusCode::OK, "ready\n") }
+    if app.drain.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if app.ice.is_relay_dead() {
+        (StatusCode::SERVICE_UNAVAILABLE, "STUN and TURN have ended; restart the server\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

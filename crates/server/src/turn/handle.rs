@@ -130,6 +130,12 @@ impl TurnHandle {
         self.shard.try_send(Command::Drain);
     }
 
+    /// Whether the thread has ended by itself, by a fault: nobody is served any more.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(thread::JoinHandle::is_finished)
+    }
+
     /// Ends everything, and waits for it.
     pub async fn stop(mut self) {
         self.end();
@@ -237,4 +243,28 @@ fn relay_addresses(
 
 fn random_secret() -> String {
     STANDARD_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::config::Many;
+
+    #[tokio::test]
+    async fn a_thread_that_has_ended_by_itself_is_noticed() {
+        let listen = Many(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))]);
+        let config = TurnConfig { listen, ..TurnConfig::default() };
+        let handle = start(&config, &[], None, TurnMetrics::new()).expect("free ports on loopback");
+        assert!(!handle.is_dead());
+        handle.shard.send(Command::Stop).await;
+        for _ in 0..500 {
+            if handle.is_dead() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nobody noticed");
+    }
 }
