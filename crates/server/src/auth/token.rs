@@ -15,6 +15,9 @@ use super::Refusal;
 /// How far the clocks of whoever signs and of this machine may be apart, in seconds.
 const LEEWAY: u64 = 10;
 
+/// A connection that lasts this long, in seconds, gets a fresh token whenever its own ends.
+const LATEST_RENEWAL: u64 = 30 * 86_400;
+
 /// What a join token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -92,9 +95,10 @@ pub(crate) struct Checked {
 
 impl Checked {
     /// How long before its end, from now, a fresh one is due: a fifth of its life is left then.
+    /// Bounded, for an `exp` may be any number and has to stay one that clocks can hold.
     pub(crate) fn renew_in(&self) -> Duration {
         let left = self.claims.exp.saturating_sub(unix_seconds());
-        Duration::from_secs(left.saturating_sub(self.claims.lifetime() / 5).max(1))
+        Duration::from_secs(left.saturating_sub(self.claims.lifetime() / 5).clamp(1, LATEST_RENEWAL))
     }
 }
 
@@ -208,6 +212,17 @@ mod tests {
         assert_eq!(code(&sign(&late, "web", SECRET).expect("signs"), "yard"), Some(ErrorCode::TokenExpired));
         let early = Claims { nbf: Some(now + 600), ..claims() };
         assert_eq!(code(&sign(&early, "web", SECRET).expect("signs"), "yard"), Some(ErrorCode::Unauthorized));
+    }
+
+    #[test]
+    fn a_token_for_ever_overflows_no_clock() {
+        let endless = Claims { exp: u64::MAX, iat: 0, ..claims() };
+        let token = sign(&endless, "web", SECRET).expect("signs");
+        if let Ok(checked) = keys().check(&token, &"yard".into()) {
+            assert!(std::time::Instant::now().checked_add(checked.renew_in()).is_some());
+        }
+        let checked = Checked { claims: endless, key: "web".into() };
+        assert_eq!(checked.renew_in(), Duration::from_secs(LATEST_RENEWAL));
     }
 
     #[test]
