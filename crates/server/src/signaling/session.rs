@@ -164,7 +164,8 @@ impl Session {
                 ending
             }
             Err(ending) => {
-                tracing::info!(why = ending.name(), "did not enter");
+                // Any stranger can cause it, as often as they like.
+                tracing::debug!(why = ending.name(), "did not enter");
                 ending
             }
         };

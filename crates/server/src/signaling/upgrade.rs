@@ -41,7 +41,7 @@ pub(crate) async fn upgrade(
     }
     drop(requested);
     let Some(permit) = app.signaling_permits.acquire(peer.address.ip()) else {
-        tracing::warn!("an address has too many signaling connections");
+        tracing::debug!("an address has too many signaling connections");
         return refuse(
             StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::RateLimited,
