@@ -121,14 +121,22 @@ impl Server {
         lifetime: u32,
     ) -> Result<(), Refusal> {
         let lease = self.lease(request)?;
+        let next_lease = match port {
+            EvenPortWish::Any | EvenPortWish::Even => None,
+            EvenPortWish::EvenAndNext => match self.lease(request) {
+                Ok(next) => Some(next),
+                Err(refusal) => {
+                    self.quota.release(lease);
+                    return Err(refusal);
+                }
+            },
+        };
         let relay = self.new_relay();
-        let (port, next) = match port {
-            EvenPortWish::Any => (PortRequirement::Any, None),
-            EvenPortWish::Even => (PortRequirement::Even, None),
-            EvenPortWish::EvenAndNext => {
-                let next = self.new_relay();
-                (PortRequirement::EvenAndNext(next), Some(next))
-            }
+        let next = next_lease.map(|lease| (self.new_relay(), lease));
+        let port = match (port, &next) {
+            (EvenPortWish::EvenAndNext, Some((next, _))) => PortRequirement::EvenAndNext(*next),
+            (EvenPortWish::Even | EvenPortWish::EvenAndNext, _) => PortRequirement::Even,
+            (EvenPortWish::Any, _) => PortRequirement::Any,
         };
         let opening = Opening {
             five_tuple: request.from,
@@ -147,11 +155,9 @@ impl Server {
     }
 
     fn allocate_reserved(&mut self, request: &Request<'_>, token: Token, lifetime: u32) -> Result<Reply, Refusal> {
-        let lease = self.lease(request)?;
-        let Some(Reservation { relay, relayed, expires, .. }) =
+        let Some(Reservation { relay, relayed, expires, lease, .. }) =
             self.reservations.take(token, &request.client.user.account)
         else {
-            self.quota.release(lease);
             return Err(Refusal::INSUFFICIENT_CAPACITY);
         };
         self.timers.clear(expires, Timer::ReservationExpires(token));
@@ -172,20 +178,24 @@ impl Server {
 
     /// The shell has opened the relay, or could not.
     pub(crate) fn relay_opened(&mut self, now: Instant, relay: RelayId, relayed: Option<SocketAddr>) {
-        let Some(opening) = self.openings.remove(&relay) else {
+        let Some(mut opening) = self.openings.remove(&relay) else {
             return;
         };
         let Some(relayed) = relayed else {
             return self.relay_failed(now, opening);
         };
         if opening.abandoned {
-            self.quota.release(opening.lease);
-            [Some(relay), opening.next].into_iter().flatten().for_each(|relay| self.close_relay(relay));
+            let both = [Some((relay, opening.lease)), opening.next];
+            for (relay, lease) in both.into_iter().flatten() {
+                self.quota.release(lease);
+                self.close_relay(relay);
+            }
             return;
         }
-        let reservation = opening.next.map(|next| {
+        let reservation = opening.next.take().map(|(next, lease)| {
             let beside = SocketAddr::new(relayed.ip(), relayed.port() | 1);
-            let (token, expires) = self.reservations.hold(now, next, beside, opening.owner.user.account.clone());
+            let account = opening.owner.user.account.clone();
+            let (token, expires) = self.reservations.hold(now, next, beside, account, lease);
             self.timers.set(expires, Timer::ReservationExpires(token));
             token
         });
@@ -198,8 +208,9 @@ impl Server {
     fn relay_failed(&mut self, now: Instant, opening: Opening) {
         self.outbox.counters.relay_failures += 1;
         self.forget_relay(opening.relay);
-        if let Some(next) = opening.next {
+        if let Some((next, lease)) = opening.next {
             self.forget_relay(next);
+            self.quota.release(lease);
         }
         let code = Refusal::INSUFFICIENT_CAPACITY.0;
         let bytes = Reply::error(ALLOCATE, opening.transaction, code).finish_for(&opening.owner);

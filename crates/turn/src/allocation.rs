@@ -37,8 +37,9 @@ pub(crate) struct Opening {
     pub(crate) relay: RelayId,
     pub(crate) transaction: TransactionId,
     pub(crate) lifetime: u32,
-    /// The second relay of EVEN-PORT.
-    pub(crate) next: Option<RelayId>,
+    /// The second relay of EVEN-PORT, and its own place in the quota: it is held without an
+    /// allocation, so it would count nowhere else.
+    pub(crate) next: Option<(RelayId, Lease)>,
     /// The client has gone meanwhile.
     pub(crate) abandoned: bool,
 }

@@ -9,7 +9,7 @@ use std::{
 
 use aws_lc_rs::hmac;
 
-use crate::io::RelayId;
+use crate::{io::RelayId, quota::Lease};
 
 /// RFC 8656 §7.2: "at least 30 seconds".
 const LIFETIME: Duration = Duration::from_secs(30);
@@ -25,6 +25,8 @@ pub(crate) struct Reservation {
     pub(crate) relayed: SocketAddr,
     pub(crate) account: Arc<str>,
     pub(crate) expires: Instant,
+    /// Its place in the quota, which goes to the allocation that takes it.
+    pub(crate) lease: Lease,
 }
 
 /// Reserved relays by token.
@@ -46,12 +48,13 @@ impl Reservations {
         relay: RelayId,
         relayed: SocketAddr,
         account: Arc<str>,
+        lease: Lease,
     ) -> (Token, Instant) {
         self.made += 1;
         let tag = hmac::sign(&self.key, &self.made.to_be_bytes());
         let token = tag.as_ref().first_chunk().map_or(self.made, |bytes| u64::from_be_bytes(*bytes));
         let (token, expires) = (Token(token), now + LIFETIME);
-        self.held.insert(token, Reservation { relay, relayed, account, expires });
+        self.held.insert(token, Reservation { relay, relayed, account, expires, lease });
         (token, expires)
     }
 

@@ -264,6 +264,7 @@ impl Server {
                 Timer::AllocationExpires(id) => self.close(id),
                 Timer::ReservationExpires(token) => {
                     if let Some(reservation) = self.reservations.expire(token) {
+                        self.quota.release(reservation.lease);
                         self.close_relay(reservation.relay);
                     }
                 }

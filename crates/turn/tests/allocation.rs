@@ -159,6 +159,32 @@ fn an_even_port_comes_with_its_neighbour_for_thirty_seconds() {
 }
 
 #[test]
+fn a_reserved_port_has_a_place_in_the_quota_until_it_is_given_back() {
+    let limits = Limits { allocations_per_user: 2, ..Limits::default() };
+    let mut world = World::with(madang_turn::Config { limits, ..config() });
+    let mut alice = Client::alice("192.0.2.1:1000");
+    let answer = alice.allocate_with(&mut world, &[&EvenPort::new(true)]);
+    let token = answer.message().attribute::<ReservationToken>().expect("a token").token();
+    // The allocation goes, the reserved port stays for its thirty seconds.
+    alice.refresh(&mut world, 0);
+    let mut second = Client::alice("192.0.2.1:1001");
+    assert_eq!(second.allocate_with(&mut world, &[&EvenPort::new(true)]).code(), 486);
+    assert_eq!(second.allocate_with(&mut world, &[&ReservationToken::new(token)]).code(), 0, "it has its place");
+    let mut third = Client::alice("192.0.2.1:1002");
+    assert_eq!(third.allocate(&mut world).code(), 0);
+    assert_eq!(Client::alice("192.0.2.1:1003").allocate(&mut world).code(), 486);
+    second.refresh(&mut world, 0);
+    third.refresh(&mut world, 0);
+    let mut fourth = Client::alice("192.0.2.1:1004");
+    assert_eq!(fourth.allocate_with(&mut world, &[&EvenPort::new(true)]).code(), 0);
+    fourth.refresh(&mut world, 0);
+    world.pass(30);
+    let mut fifth = Client::alice("192.0.2.1:1005");
+    assert_eq!(fifth.allocate_with(&mut world, &[&EvenPort::new(true)]).code(), 0, "nobody came for it");
+    assert_eq!(world.relays.len(), 2);
+}
+
+#[test]
 fn a_reservation_goes_with_no_other_wish() {
     let mut world = World::new();
     let mut alice = Client::alice("192.0.2.1:1000");
