@@ -134,6 +134,7 @@ impl Room {
                 tracks,
             },
             role_is_ours: grant.role.is_none(),
+            name_is_granted: grant.name.is_some(),
             capabilities: hello.capabilities.clone(),
             session: Session::new(self.ids.session(), self.ids.secret(), ring),
             granted_limit: grant.max_send_bps,

@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     NotOfferer,
     #[error("the link's offerer sends no answers")]
     NotAnswerer,
+    #[error("the join token gives the name; it can't be changed in the room")]
+    GrantedName,
     #[error("the track belongs to somebody else")]
     ForeignTrack,
     #[error("the room would have no host; give somebody else the role first")]
@@ -70,6 +72,7 @@ impl Refusal {
             | Self::Viewer
             | Self::NotOfferer
             | Self::NotAnswerer
+            | Self::GrantedName
             | Self::ForeignTrack
             | Self::LastHost => ErrorCode::Forbidden,
             Self::NotFound(_) => ErrorCode::NotFound,

@@ -25,6 +25,8 @@ pub(crate) struct Participant {
     pub(crate) info: ParticipantInfo,
     /// Whether the room gives this participant its role (no token did).
     pub(crate) role_is_ours: bool,
+    /// Whether a token gave the name, so that nobody passes for somebody else.
+    pub(crate) name_is_granted: bool,
     pub(crate) capabilities: Capabilities,
     pub(crate) session: Session,
     pub(crate) granted_limit: Option<BitsPerSecond>,

@@ -46,6 +46,9 @@ impl Room {
     pub(crate) fn change_state(&mut self, order: Order, state: State) -> Result<(), Refusal> {
         let name = state.name.as_deref().map(validate::name).transpose()?;
         let Some(participant) = self.roster.get_mut(order) else { return Err(NOBODY) };
+        if participant.name_is_granted && name.as_ref().is_some_and(|name| *name != participant.info.name) {
+            return Err(Refusal::GrantedName);
+        }
         let info = &mut participant.info;
         let hand = state.hand.unwrap_or(info.hand);
         let name = name.unwrap_or_else(|| info.name.clone());

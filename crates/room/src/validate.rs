@@ -14,10 +14,20 @@ const IDENTITY_BYTES: usize = 256;
 pub(crate) fn name(name: &str) -> Result<String, Refusal> {
     let name = name.trim();
     let length = name.chars().count();
-    if length == 0 || length > NAME_CHARS || name.chars().any(char::is_control) {
+    if length > NAME_CHARS || name.chars().any(misleads) || name.chars().all(is_unseen) {
         return Err(Refusal::Malformed("`name` needs 1 to 64 characters, none of them control characters"));
     }
     Ok(name.to_owned())
+}
+
+/// Control characters, and those that turn the direction of what stands after them (UAX #9).
+fn misleads(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Characters without width: fine between others, no name by themselves.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}')
 }
 
 pub(crate) fn identity(identity: &str) -> Result<(), Refusal> {
@@ -91,7 +101,7 @@ mod tests {
     fn a_name_is_trimmed_and_bounded() {
         assert_eq!(name("  미나 "), Ok("미나".to_owned()));
         assert!(name(&"한".repeat(64)).is_ok());
-        for wrong in ["", "   ", "a\nb", "a\u{7}b", &"x".repeat(65)] {
+        for wrong in ["", "   ", "a\nb", "a\u{7}b", &"x".repeat(65), "\u{200B}\u{FEFF}", "Ada\u{202E}nimda"] {
             assert!(name(wrong).is_err(), "{wrong:?}");
         }
     }

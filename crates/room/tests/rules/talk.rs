@@ -1,8 +1,9 @@
 //! Chat, data, names and hands.
 
 use madang_protocol::*;
+use madang_room::Grant;
 
-use crate::yard::Yard;
+use crate::yard::{Yard, hello};
 
 fn chat(text: &str, to: Vec<ParticipantId>) -> ClientMessage {
     ClientMessage::Chat(ChatLine { text: text.to_owned(), to })
@@ -85,4 +86,18 @@ fn hands_and_names_change_for_everyone_and_only_when_they_change() {
     assert_eq!((seen.hand, seen.name.as_str()), (true, "Mina K."));
     assert_eq!(yard.ask(0, state(None, Some(""))), Err(ErrorCode::BadRequest));
     yard.check();
+}
+
+#[test]
+fn a_name_that_a_token_gave_stays() {
+    let mut yard = Yard::with_people(2);
+    let grant = Grant { name: Some("Ada Lovelace".into()), ..Grant::default() };
+    yard.clients.push(Default::default());
+    yard.join(2, hello("Somebody else"), grant);
+    let rename = |name: &str| ClientMessage::State(State { hand: Some(true), name: Some(name.into()) });
+    assert_eq!(yard.ask(2, rename("The host")), Err(ErrorCode::Forbidden));
+    assert!(yard.ask(2, rename("Ada Lovelace")).is_ok());
+    yard.say(0, rename("Another name"));
+    let names: Vec<_> = yard.room.roster();
+    assert_eq!(names, ["Another name", "client 1", "Ada Lovelace"]);
 }
