@@ -178,6 +178,34 @@ fn secrets_stay_out_of_errors_and_debug_prints() {
 }
 
 #[test]
+fn keys_that_stay_but_mean_nothing_yet_are_taken_and_told() {
+    let text = "[media]\nlisten = \"0.0.0.0:10000\"\n[turn]\nalternate_addresses = [\"198.51.100.1\", \"[2001:db8::1]:3479\"]";
+    let config = Config::parse("madang.toml", text).unwrap();
+    assert_eq!(config.without_effect(), ["media.listen", "turn.alternate_addresses"]);
+    assert_eq!(Config::parse("the print", &config.to_commented_toml()).unwrap(), config);
+    assert!(Config::default().without_effect().is_empty());
+    let why = Config::parse("madang.toml", "[turn]\nalternate_addresses = \"here\"").unwrap_err().to_string();
+    assert!(why.contains("turn.alternate_addresses") && why.contains("with or without a port"), "{why}");
+    let why = Config::parse("madang.toml", "[media]\nports = 1").unwrap_err().to_string();
+    assert!(why.contains("media.ports") && why.contains("listen"), "{why}");
+}
+
+#[test]
+fn a_topology_that_is_not_there_yet_names_those_that_are() {
+    for text in ["sfu", "mcu", "star"] {
+        let why = Config::parse("madang.toml", &format!("[room]\ntopology = \"{text}\"")).unwrap_err().to_string();
+        assert!(why.contains("`room.topology`") && why.contains("allowed: \"auto\" or \"mesh\""), "{why}");
+    }
+}
+
+#[test]
+fn a_line_that_is_no_toml_is_not_shown_for_it_may_hold_a_secret() {
+    let text = "[auth.keys]\nweb = \"hunter2\" \"\n";
+    let why = Config::parse("madang.toml", text).unwrap_err();
+    assert!(!why.to_string().contains("hunter2") && why.to_string().contains("line 2"), "{why}");
+}
+
+#[test]
 fn what_is_no_toml_is_named_with_its_line() {
     let why = Config::parse("madang.toml", "[http]\nlisten = \n").unwrap_err().to_string();
     assert!(why.contains("madang.toml is not TOML") && why.contains("line 2"), "{why}");

@@ -94,7 +94,7 @@ const GENERAL: &[Key] = keys! {
         "How log lines look.";
 };
 
-/// The keys of the section `turn`.
+/// The keys of the sections `turn` and `media`.
 const TURN: &[Key] = keys! {
     "turn.listen": ADDRESSES,
         "Where STUN and TURN are served, over UDP and TCP. 0.0.0.0 and :: stand for every address that this machine \
@@ -127,6 +127,12 @@ const TURN: &[Key] = keys! {
         "TCP and TLS connections from one address.";
     "turn.unauthenticated_per_second": COUNT,
         "Answers per second, for each IPv4 /24 or IPv6 /56, to those who have not authenticated.";
+    "turn.alternate_addresses": "addresses, with or without a port, one or a list",
+        "Further addresses of this server, for clients that find out what NAT they are behind (RFC 5780). Has no \
+         effect in this version, which serves no such tests.";
+    "media.listen": "one ADDRESS:PORT or a list",
+        "Where the server receives and sends media of its own. Has no effect in this version, whose rooms are all \
+         meshes: media goes between the browsers, or through TURN.";
 };
 
 /// Every key, in the order in which `madang config` prints them.

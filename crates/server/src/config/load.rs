@@ -65,7 +65,7 @@ impl Layers {
     fn add_text(&mut self, origin: &str, text: &str) -> Result<(), ConfigError> {
         let table: Table = text.parse().map_err(|why: toml::de::Error| ConfigError::Syntax {
             origin: origin.to_owned(),
-            message: why.to_string().trim_end().to_owned(),
+            message: place_of(text, &why),
         })?;
         self.add_table(origin, "", &table)?;
         self.table = table;
@@ -145,6 +145,13 @@ impl Layers {
             allowed: key.map_or_else(|| names_under(whole), |key| key.allowed.to_owned()),
         }
     }
+}
+
+/// What is wrong and where, without the line itself: it may hold a secret.
+fn place_of(text: &str, why: &toml::de::Error) -> String {
+    let Some(before) = why.span().and_then(|span| text.get(..span.start)) else { return first_line(why.message()) };
+    let (line, column) = (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    format!("line {line}, column {column}: {}", first_line(why.message()))
 }
 
 fn first_line(message: &str) -> String {

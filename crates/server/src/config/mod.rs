@@ -22,8 +22,8 @@ pub use error::ConfigError;
 pub use keys::Key;
 pub use load::ENV_PREFIX;
 pub use many::Many;
-pub use sections::{Auth, Http, Log, LogFormat, RoomSection, Signaling, Tls, TlsMode};
-pub use turn::{InvalidTurn, PortRange, PortRangeError, TurnConfig};
+pub use sections::{Auth, Http, Log, LogFormat, Media, RoomSection, Signaling, Tls, TlsMode};
+pub use turn::{AlternateAddress, InvalidTurn, PortRange, PortRangeError, TurnConfig};
 
 /// The whole configuration of a server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,8 +41,22 @@ pub struct Config {
     pub room: RoomSection,
     /// STUN and TURN.
     pub turn: TurnConfig,
+    /// The server's own media.
+    pub media: Media,
     /// Who may join.
     pub auth: Auth,
     /// What is logged.
     pub log: Log,
+}
+
+impl Config {
+    /// Keys that are set, whose names are fixed for integrators, and that this version does nothing with.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let keys = [
+            ("media.listen", self.media.listen.is_empty()),
+            ("turn.alternate_addresses", self.turn.alternate_addresses.is_empty()),
+        ];
+        keys.into_iter().filter(|(_, empty)| !empty).map(|(key, _)| key).collect()
+    }
 }

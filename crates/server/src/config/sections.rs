@@ -137,6 +137,14 @@ impl Default for RoomSection {
     }
 }
 
+/// The server's own media, of forwarded and mixed rooms.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// Where the server's own media is to be received and sent. Has no effect yet.
+    pub listen: Many<SocketAddr>,
+}
+
 /// Who may join.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -37,6 +37,8 @@ pub struct TurnConfig {
     pub relay_addresses: Many<IpAddr>,
     /// The ports of relays.
     pub relay_ports: PortRange,
+    /// Further addresses of this server, for RFC 5780. Has no effect yet.
+    pub alternate_addresses: Many<AlternateAddress>,
     /// Allocations of one user.
     pub allocations_per_user: usize,
     /// Allocations of one client address.
@@ -61,6 +63,7 @@ impl Default for TurnConfig {
             deny_peers: Many::default(),
             relay_addresses: Many::default(),
             relay_ports: PortRange { first: 49152, last: 65535 },
+            alternate_addresses: Many::default(),
             allocations_per_user: 200,
             allocations_per_address: 1000,
             allocations: 10_000,
@@ -137,6 +140,32 @@ impl TurnConfig {
             }
         }
         Ok(())
+    }
+}
+
+/// An address of this server, on the port of `turn.listen` or on one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlternateAddress {
+    /// An address alone.
+    Ip(IpAddr),
+    /// An address and port.
+    Socket(SocketAddr),
+}
+
+impl fmt::Display for AlternateAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Socket(address) => address.fmt(f),
+        }
+    }
+}
+
+impl FromStr for AlternateAddress {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self::Ip).or_else(|_| text.parse().map(Self::Socket))
     }
 }
 
