@@ -17,13 +17,16 @@ use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{Sleep, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 /// How large the head of a request may be; nothing that a page of ours sends comes near.
 const HEAD_BYTES: usize = 16 * 1024;
+
+/// A write of which nothing gets through for this long is to somebody who has gone.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +91,7 @@ impl Drop for Permit {
 }
 
 /// One host may have a whole IPv6 /64, so that counts as one address.
-fn prefix(address: IpAddr) -> IpAddr {
+pub(crate) fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,
@@ -128,10 +131,9 @@ impl Web {
         let Ok(local) = stream.local_addr() else { return };
         let peer = Peer { address, local };
         match self.tls.clone() {
-            None => self.speak(Counted { stream, _permit: permit }, peer).await,
+            None => self.speak(Counted::new(stream, permit), peer).await,
             Some(tls) => {
-                let stream = Counted { stream, _permit: permit };
-                match timeout(self.handshake_timeout, tls.accept(stream)).await {
+                match timeout(self.handshake_timeout, tls.accept(Counted::new(stream, permit))).await {
                     Ok(Ok(stream)) => self.speak(stream, peer).await,
                     Ok(Err(why)) => tracing::debug!(%why, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -162,10 +164,30 @@ impl Web {
     }
 }
 
-/// A stream that holds its permit for as long as it lives, upgraded or not.
+/// A stream that holds its permit for as long as it lives, upgraded or not, and that breaks when
+/// the other end takes nothing of what is written for too long.
 struct Counted {
     stream: TcpStream,
     _permit: Permit,
+    patience: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Counted {
+    fn new(stream: TcpStream, permit: Permit) -> Self {
+        Self { stream, _permit: permit, patience: STALLED, stalled: None }
+    }
+
+    /// Passes the outcome of a write on, and gives up on a write that waits for too long.
+    fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for Counted {
@@ -176,7 +198,8 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.watch(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -192,7 +215,8 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.watch(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -219,6 +243,19 @@ mod tests {
         assert!(permits.acquire(a).is_some());
         drop((second, third));
         assert!(permits.0.held.lock().by_address.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_is_cut_off() {
+        use tokio::io::AsyncWriteExt;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+        let (stream, address) = listener.accept().await.expect("accepts");
+        let permit = Permits::new(1, 1).acquire(address.ip()).expect("the first");
+        let mut counted = Counted { patience: Duration::from_millis(50), ..Counted::new(stream, permit) };
+        let written = async { while counted.write_all(&[0; 65_536]).await.is_ok() {} };
+        timeout(STALLED, written).await.expect("the write is given up");
+        drop(client);
     }
 
     #[test]
