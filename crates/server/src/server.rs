@@ -24,7 +24,7 @@ use crate::{
     ice::IceServers,
     listen::{Permits, Web},
     metrics::Metrics,
-    signaling::{local::LocalRooms, rooms::Rooms},
+    signaling::{arrivals::Arrivals, local::LocalRooms, rooms::Rooms},
     tls::{Tls, TlsError},
     turn::{self, TurnMetrics},
 };
@@ -76,6 +76,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
     pub(crate) signaling_permits: Permits,
+    pub(crate) arrivals: Arrivals,
     connections: AtomicU64,
 }
 
@@ -98,6 +99,9 @@ impl Server {
     /// # Errors
     /// When an address or a certificate cannot be used; nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        for key in config.without_effect() {
+            tracing::warn!("`{key}` is set but has no effect in this version");
+        }
         let listeners = bind("http.listen", &config.http.listen).await?;
         let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?;
         let turn_metrics = TurnMetrics::new();
@@ -118,6 +122,7 @@ impl Server {
             metrics,
             drain: Drain::new(),
             signaling_permits: Permits::new(u32::MAX, config.signaling.max_connections_per_address),
+            arrivals: Arrivals::new(config.signaling.max_connections_per_address, config.room.resume_grace.0),
             connections: AtomicU64::new(1),
             config,
         });

@@ -4,6 +4,7 @@
 //! [`rooms`] the seam behind which rooms live, here in this process ([`local`]), later on
 //! another node of a cluster.
 
+pub(crate) mod arrivals;
 pub(crate) mod local;
 pub(crate) mod outbox;
 pub(crate) mod rate;

@@ -1,6 +1,7 @@
 //! One signaling connection, one task: it reads, writes and keeps time.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -127,6 +128,7 @@ pub(crate) struct Session {
     outbox: Arc<Outbox>,
     bucket: Bucket,
     heard: Instant,
+    address: IpAddr,
     /// The host by which the client reached this server, for the relays' addresses.
     host: String,
     /// Whom TURN's quotas count: the same over all fresh credentials.
@@ -136,13 +138,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(socket: WebSocket, app: Arc<App>, host: String) -> Self {
+    pub(crate) fn new(socket: WebSocket, app: Arc<App>, address: IpAddr, host: String) -> Self {
         let limits = &app.config.signaling;
         let now = Instant::now();
         let bucket = Bucket::new(now, limits.messages_per_second, limits.message_burst);
         let outbox = Outbox::new(app.next_connection(), limits.send_queue_bytes, limits.send_queue_messages);
         let turn_user = random_user();
-        Self { socket, outbox, bucket, heard: now, host, turn_user, ice_due: None, token: None, app }
+        Self { socket, outbox, bucket, heard: now, address, host, turn_user, ice_due: None, token: None, app }
     }
 
     /// Serves the connection until it ends.
@@ -197,6 +199,10 @@ impl Session {
         if self.app.drain.is_draining() {
             let message = "This server is shutting down. Connect again in a moment.";
             return Err(Ending::Fault { code: ErrorCode::ServerDraining, message, re: id, close: close::AWAY });
+        }
+        if !self.app.arrivals.admit(Instant::now(), self.address) {
+            let message = "Too many came from this address within a short time. Try again in a moment.";
+            return Err(refuse(ErrorCode::RateLimited, message));
         }
         let admission = self
             .app

@@ -32,7 +32,7 @@ pub(crate) async fn upgrade(
     let (Ok(upgrade), Ok(Extension(peer))) = (upgrade, peer) else {
         return refuse(StatusCode::UPGRADE_REQUIRED, ErrorCode::BadRequest, "Signaling speaks WebSocket.");
     };
-    if !origin::allowed(&headers, &app.config.http.allowed_origins) {
+    if !origin::allowed(&headers, &app.config.http.allowed_origins, app.gate.is_for_this_machine()) {
         return refuse(StatusCode::FORBIDDEN, ErrorCode::Forbidden, "Pages of this origin may not connect here.");
     }
     let mut requested = upgrade.requested_protocols().peekable();
@@ -56,7 +56,7 @@ pub(crate) async fn upgrade(
         .max_message_size(MOST_READ)
         .max_frame_size(MOST_READ)
         .on_upgrade(move |socket| {
-            let session = Session::new(socket, app, host);
+            let session = Session::new(socket, app, peer.address.ip(), host);
             async move {
                 session.run().await;
                 drop(permit);
