@@ -200,6 +200,47 @@ async fn too_many_connections_from_one_address_get_429_until_one_closes() {
 }
 
 #[tokio::test]
+async fn who_comes_and_vanishes_again_and_again_is_refused_for_a_while() {
+    let server = start("signaling.max_connections_per_address = 3\nroom.resume_grace = \"1h\"").await;
+    for round in 0..12 {
+        Client::join(&server, &format!("yard-{round}"), "Ada").await;
+        // Its connection is counted until the server has seen it close.
+        let deadline = Instant::now() + support::PATIENCE;
+        while !support::get(&server, "/metrics", "").await.2.contains("madang_signaling_connections 0") {
+            assert!(Instant::now() < deadline, "the connection is seen to be closed");
+        }
+    }
+    let mut client = Client::connect(&server).await;
+    client.say(hello("yard", "Ada")).await;
+    let refused = client.hear("error").await;
+    assert_eq!(refusal(&refused), ("rate_limited", true, Some(1)));
+    assert!(refused["retry_after_ms"].is_u64());
+}
+
+#[tokio::test]
+async fn a_page_whose_name_was_made_to_lead_to_this_machine_gets_nothing() {
+    let request = async |server: &madang_server::Server, rest: &str| {
+        let mut stream = TcpStream::connect(authority(server)).await.unwrap();
+        let port = stream.peer_addr().unwrap().port();
+        stream.write_all(rest.replace("PORT", &port.to_string()).as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        String::from_utf8_lossy(&status[9..]).into_owned()
+    };
+    let roster = "GET /v1/rooms/yard HTTP/1.1\r\nHost: evil.example:PORT\r\n\r\n";
+    let socket = "GET /v1/ws HTTP/1.1\r\nHost: evil.example:PORT\r\nOrigin: http://evil.example:PORT\r\n\
+                  Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                  Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let server = start("").await;
+    assert_eq!(request(&server, roster).await, "403");
+    assert_eq!(request(&server, socket).await, "403");
+    // Who opens the server on purpose may be reached by any name.
+    let server = start("auth.open = true").await;
+    assert_eq!(request(&server, roster).await, "200");
+    assert_eq!(request(&server, socket).await, "101");
+}
+
+#[tokio::test]
 async fn tcp_connections_beyond_the_cap_are_closed() {
     let server = start("http.max_connections = 1").await;
     let mut first = TcpStream::connect(authority(&server)).await.unwrap();

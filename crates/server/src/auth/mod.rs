@@ -21,6 +21,8 @@ pub(crate) struct Refusal {
 pub(crate) struct Gate {
     keys: Keys,
     open: bool,
+    /// Open because the configuration says so, and not for want of keys.
+    declared_open: bool,
 }
 
 /// What a join is allowed, and the token behind it, where there is one.
@@ -31,7 +33,13 @@ pub(crate) struct Admission {
 
 impl Gate {
     pub(crate) fn new(auth: &Auth) -> Self {
-        Self { keys: Keys::new(&auth.keys), open: auth.open || auth.keys.is_empty() }
+        let open = auth.open || auth.keys.is_empty();
+        Self { keys: Keys::new(&auth.keys), open, declared_open: auth.open }
+    }
+
+    /// Whether anyone may join, but from this machine alone: no keys, and nobody said `auth.open`.
+    pub(crate) fn is_for_this_machine(&self) -> bool {
+        self.keys.is_empty() && !self.declared_open
     }
 
     /// Checks what a `hello`, or a question about a room, brings.

@@ -8,11 +8,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use madang_protocol::RoomName;
+use madang_protocol::{ErrorCode, RoomName};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::is_room_name;
+use super::{is_room_name, origin};
 use crate::server::App;
 
 #[derive(Deserialize)]
@@ -28,6 +28,11 @@ pub(super) async fn roster(
     headers: HeaderMap,
 ) -> Response {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if app.gate.is_for_this_machine() && !origin::names_this_machine(&headers) {
+        let message = "This server is for its own machine. Ask for localhost, or set auth.open or a key.";
+        let body = json!({ "code": ErrorCode::Forbidden, "message": message });
+        return (StatusCode::FORBIDDEN, Json(body)).into_response();
+    }
     let name = RoomName(room);
     if let Err(refusal) = app.gate.admit(bearer.or(asked.token.as_deref()), &name) {
         let body = json!({ "code": refusal.code, "message": refusal.message });
