@@ -132,13 +132,11 @@ impl Web {
         let peer = Peer { address, local };
         match self.tls.clone() {
             None => self.speak(Counted::new(stream, permit), peer).await,
-            Some(tls) => {
-                match timeout(self.handshake_timeout, tls.accept(Counted::new(stream, permit))).await {
-                    Ok(Ok(stream)) => self.speak(stream, peer).await,
-                    Ok(Err(why)) => tracing::debug!(%why, "a TLS handshake failed"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                }
-            }
+            Some(tls) => match timeout(self.handshake_timeout, tls.accept(Counted::new(stream, permit))).await {
+                Ok(Ok(stream)) => self.speak(stream, peer).await,
+                Ok(Err(why)) => tracing::debug!(%why, "a TLS handshake failed"),
+                Err(_) => tracing::debug!("a TLS handshake took too long"),
+            },
         }
     }
 

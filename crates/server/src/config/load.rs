@@ -150,7 +150,8 @@ impl Layers {
 /// What is wrong and where, without the line itself: it may hold a secret.
 fn place_of(text: &str, why: &toml::de::Error) -> String {
     let Some(before) = why.span().and_then(|span| text.get(..span.start)) else { return first_line(why.message()) };
-    let (line, column) = (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    let (line, column) =
+        (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
     format!("line {line}, column {column}: {}", first_line(why.message()))
 }
 

@@ -265,6 +265,6 @@ mod tests {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("nobody noticed");
+        assert!(handle.is_dead(), "nobody noticed");
     }
 }
