@@ -18,7 +18,7 @@ use super::{
     listener::{Pair, open_pair, open_tcp},
     metrics::TurnMetrics,
     relay_socket::{RelaySockets, is_local},
-    shard::{Command, Shard, ShardSender, unix_seconds},
+    shard::{Shard, ShardSender, unix_seconds},
     stream::Streams,
 };
 use crate::config::TurnConfig;
@@ -127,7 +127,7 @@ impl TurnHandle {
 
     /// Refuses new allocations from now on; those that live go on.
     pub fn drain(&self) {
-        self.shard.try_send(Command::Drain);
+        self.shard.drain();
     }
 
     /// Whether the thread has ended by itself, by a fault: nobody is served any more.
@@ -139,7 +139,7 @@ impl TurnHandle {
     /// Ends everything, and waits for it.
     pub async fn stop(mut self) {
         self.end();
-        self.shard.send(Command::Stop).await;
+        self.shard.stop();
         if let Some(thread) = self.thread.take() {
             // The thread answers within one round of its loop; a panic in it has been reported.
             let _ = tokio::task::spawn_blocking(|| thread.join()).await;
@@ -157,7 +157,7 @@ impl Drop for TurnHandle {
     fn drop(&mut self) {
         self.end();
         if self.thread.is_some() {
-            self.shard.try_send(Command::Stop);
+            self.shard.stop();
         }
     }
 }
@@ -258,7 +258,7 @@ mod tests {
         let config = TurnConfig { listen, ..TurnConfig::default() };
         let handle = start(&config, &[], None, TurnMetrics::new()).expect("free ports on loopback");
         assert!(!handle.is_dead());
-        handle.shard.send(Command::Stop).await;
+        handle.shard.stop();
         for _ in 0..500 {
             if handle.is_dead() {
                 return;

@@ -4,7 +4,10 @@ use std::{
     collections::{HashMap, VecDeque},
     io,
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -48,16 +51,22 @@ pub(super) enum Command {
     Frame { client: FiveTuple, data: Bytes },
     /// It has ended.
     Closed { client: FiveTuple, connection: u64 },
+}
+
+/// What may never be lost to a full queue.
+#[derive(Debug, Default)]
+struct Asked {
     /// No new allocations.
-    Drain,
+    drain: AtomicBool,
     /// End the thread.
-    Stop,
+    stop: AtomicBool,
 }
 
 /// The way to a shard.
 #[derive(Clone, Debug)]
 pub(super) struct ShardSender {
     commands: mpsc::Sender<Command>,
+    asked: Arc<Asked>,
     waker: Arc<Waker>,
 }
 
@@ -70,11 +79,16 @@ impl ShardSender {
         sent
     }
 
-    /// Sends if there is room.
-    pub(super) fn try_send(&self, command: Command) -> bool {
-        let sent = self.commands.try_send(command).is_ok();
+    /// No new allocations from its next round on.
+    pub(super) fn drain(&self) {
+        self.asked.drain.store(true, Ordering::Release);
         self.wake();
-        sent
+    }
+
+    /// Ends the thread within its next round.
+    pub(super) fn stop(&self) {
+        self.asked.stop.store(true, Ordering::Release);
+        self.wake();
     }
 
     fn wake(&self) {
@@ -110,13 +124,14 @@ pub(super) struct Shard {
     relay_sockets: RelaySockets,
     streams: HashMap<FiveTuple, Stream>,
     commands: mpsc::Receiver<Command>,
+    asked: Arc<Asked>,
+    drained: bool,
     buffer: Box<[u8]>,
     ready: VecDeque<Source>,
     metrics: TurnMetrics,
     published: Counters,
     unsent: u64,
     clock_due: Instant,
-    stopped: bool,
 }
 
 impl Shard {
@@ -145,22 +160,24 @@ impl Shard {
             relay_sockets,
             streams: HashMap::new(),
             commands,
+            asked: Arc::default(),
+            drained: false,
             buffer: vec![0; HEADROOM + LARGEST].into_boxed_slice(),
             ready: VecDeque::new(),
             metrics,
             published: Counters::default(),
             unsent: 0,
             clock_due: Instant::now() + CLOCK,
-            stopped: false,
         };
-        Ok((shard, ShardSender { commands: sender, waker }))
+        let asked = shard.asked.clone();
+        Ok((shard, ShardSender { commands: sender, asked, waker }))
     }
 
     /// Serves until told to stop.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         let (mut next, mut busy) = (None, false);
-        while !self.stopped {
+        while !self.asked.stop.load(Ordering::Acquire) {
             let timeout = if busy { Duration::ZERO } else { self.timeout(next) };
             if let Err(why) = self.poll.poll(&mut events, Some(timeout))
                 && why.kind() != io::ErrorKind::Interrupted
@@ -170,6 +187,10 @@ impl Shard {
             }
             for event in &events {
                 self.is_ready(event.token());
+            }
+            if !self.drained && self.asked.drain.load(Ordering::Acquire) {
+                self.drained = true;
+                self.input(Instant::now(), Input::Drain);
             }
             let commands_left = self.take_commands();
             self.read_ready();
@@ -291,10 +312,6 @@ impl Shard {
                         self.input(now, Input::Disconnected { client });
                     }
                 }
-                Command::Drain => {
-                    self.input(now, Input::Drain);
-                }
-                Command::Stop => self.stopped = true,
             }
         }
         true
