@@ -50,6 +50,26 @@ for (const [what, fault, faultOf, words] of [
   });
 }
 
+test('who joins before the camera is awake is inside at once, and seen once it is', async (t) => {
+  const room = freshRoom();
+  const bo = await rig.person(t, 'Bo', room);
+  const ann = await atTheDoor(t, 'Ann', room, {
+    before: (page) =>
+      page.evaluateOnNewDocument(() => {
+        const opened = navigator.mediaDevices.getUserMedia;
+        const isAwake = new Promise((resolve) => (window.__wake = resolve));
+        navigator.mediaDevices.getUserMedia = (wish) => isAwake.then(() => opened(wish));
+      }),
+  });
+  await ann.click('join');
+  await ann.joined();
+  await ann.sees(bo);
+  assert.equal(await ann.room((r) => r.localParticipant.localTracks.length), 0);
+  await ann.page.evaluate(() => window.__wake());
+  await bo.meets([ann]);
+  ann.unharmed();
+});
+
 test('the browser blocks sound: a button starts it', async (t) => {
   const room = freshRoom();
   const bo = await rig.person(t, 'Bo', room);
