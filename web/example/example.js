@@ -1,5 +1,4 @@
-// A call in about 30 lines: join with camera and microphone, show and play everybody.
-
+// A call in 30 lines: join with camera and microphone, show and play everybody.
 import { Room, createLocalTracks } from '/sdk/index.js';
 
 const form = /** @type {HTMLFormElement} */ (document.querySelector('form'));
@@ -9,7 +8,6 @@ const main = /** @type {HTMLElement} */ (document.querySelector('main'));
 /** @param {import('/sdk/index.js').Track} track */
 function show(track) {
   const element = track.attach();
-  element.title = track.participant?.name ?? '';
   if (element instanceof HTMLVideoElement) element.width = 320;
   main.append(element);
 }
@@ -22,14 +20,11 @@ form.addEventListener('submit', async (event) => {
   const room = new Room({ room: String(roomName), name: String(name), tracks });
   room.on('trackSubscribed', show);
   room.on('trackUnsubscribed', (track) => track.detach().forEach((element) => element.remove()));
-  room.on('reconnecting', () => (status.textContent = 'Reconnecting…'));
-  room.on('reconnected', () => (status.textContent = ''));
   room.on('disconnected', ({ message }) => (status.textContent = message));
-  room.on(
-    'audioPlaybackChanged',
-    (canPlay) => canPlay || addEventListener('click', () => room.startAudio(), { once: true }),
-  );
+  room.on('audioPlaybackChanged', (canPlay) => {
+    if (!canPlay) addEventListener('click', () => room.startAudio(), { once: true });
+  });
   await room.connect(location.origin).catch((error) => (status.textContent = error.message));
-  form.inert = room.state !== 'disconnected';
+  form.inert = room.state === 'connected';
   tracks.filter((track) => track.kind === 'video').forEach(show);
 });
