@@ -1,18 +1,17 @@
-// Runs the test files one after another (browsers share two cores) and prints a readable report.
+// Runs the test files one after another (browsers share two cores), each in a process of its own.
 // Arguments pick files by a part of their name; TEST picks tests by a pattern.
+import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
 
+const longest = 10 * 60_000;
 const here = path.dirname(fileURLToPath(import.meta.url));
 const wanted = process.argv.slice(2);
 const files = readdirSync(here)
   .filter((name) => name.endsWith('.test.mjs'))
   .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
-  .sort()
-  .map((name) => path.join(here, name));
+  .sort();
 
 if (files.length === 0) {
   console.error(`No test file matches ${wanted.join(' ')}`);
@@ -21,21 +20,24 @@ if (files.length === 0) {
 
 const target = path.join(here, '../../target/e2e');
 mkdirSync(target, { recursive: true });
+const report = createWriteStream(path.join(target, 'report.txt'));
 
-let failed = 0;
-let passed = 0;
-const stream = run({
-  files,
-  concurrency: 1,
-  timeout: 300_000,
-  testNamePatterns: process.env.TEST ? [process.env.TEST] : undefined,
-});
-stream.on('test:fail', () => failed++);
-stream.on('test:pass', () => passed++);
-const report = stream.compose(spec);
-report.pipe(createWriteStream(path.join(target, 'report.txt')));
-report.pipe(process.stdout);
-report.on('end', () => {
-  if (passed === 0 && failed === 0) console.error('No test ran.');
-  process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
-});
+/** Runs one file; whether all its tests passed. */
+function run(file) {
+  const pattern = process.env.TEST ? [`--test-name-pattern=${process.env.TEST}`] : [];
+  const args = ['--test-reporter=spec', ...pattern, path.join(here, file)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: longest });
+  for (const sink of [process.stdout, report]) child.stdout.pipe(sink, { end: false });
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(false));
+    child.once('close', (code) => resolve(code === 0));
+  });
+}
+
+const failed = [];
+for (const file of files) {
+  console.log(`\n${file}`);
+  if (!(await run(file))) failed.push(file);
+}
+console.log(failed.length > 0 ? `\nFAILED: ${failed.join(', ')}` : `\nAll of ${files.length} files passed.`);
+process.exitCode = failed.length > 0 ? 1 : 0;

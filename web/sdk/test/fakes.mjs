@@ -1,5 +1,10 @@
 // Stand-ins for what a browser has and node has not.
 
+import { webcrypto } from 'node:crypto';
+
+// Every browser has it; Node has it from version 20.
+globalThis.crypto ??= webcrypto;
+
 /** A WebSocket whose other end is the test. */
 export class FakeWebSocket {
   /** @type {FakeWebSocket[]} */
@@ -229,4 +234,45 @@ export function participant(id, more = {}) {
 
 export function track(id, more = {}) {
   return { id, cid: `cid-${id}`, kind: 'video', source: 'camera', muted: false, simulcast: false, ...more };
+}
+
+let now = 0;
+let lastTimer = 0;
+/** @type {Map<number, { at: number, every?: number, work: () => void }>} */
+const timers = new Map();
+
+/**
+ * Time stands still until `passTime`. Our own, because Node 18's mocked timers miss some.
+ * @param {import('node:test').TestContext} t
+ * @param {('setTimeout' | 'setInterval')[]} apis
+ */
+export function stopTime(t, apis) {
+  const { setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
+  t.after(() => {
+    Object.assign(globalThis, { setTimeout, setInterval, clearTimeout, clearInterval });
+    timers.clear();
+  });
+  for (const api of apis) {
+    globalThis[api] = (work, delay = 0, ...args) => {
+      const every = api === 'setInterval' ? Math.max(1, delay) : undefined;
+      timers.set(++lastTimer, { at: now + (every ?? delay), every, work: () => work(...args) });
+      return lastTimer;
+    };
+    globalThis[api.replace('set', 'clear')] = (timer) => timers.delete(timer);
+  }
+}
+
+/** Lets time pass, and everything happen that is due. @param {number} ms */
+export function passTime(ms) {
+  const end = now + ms;
+  for (;;) {
+    const due = [...timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
+    if (!due) break;
+    const [id, timer] = due;
+    now = timer.at;
+    if (timer.every) timer.at += timer.every;
+    else timers.delete(id);
+    timer.work();
+  }
+  now = end;
 }

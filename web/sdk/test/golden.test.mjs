@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test, { beforeEach } from 'node:test';
 import { Room } from '../src/index.js';
-import { FakeWebSocket, browser, settled } from './fakes.mjs';
+import { browser, FakeWebSocket, settled, stopTime } from './fakes.mjs';
 
 const FOLDER = new URL('../../../crates/protocol/tests/golden/', import.meta.url);
 const golden = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8'));
@@ -13,7 +13,7 @@ const names = readdirSync(FOLDER).map((file) => file.replace('.json', ''));
 beforeEach(browser);
 
 async function joined(t) {
-  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  stopTime(t, ['setTimeout', 'setInterval']);
   const room = new Room({ room: 'yard', name: '미나', storage: null });
   const connecting = room.connect('http://127.0.0.1');
   FakeWebSocket.last.open();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SignalingError } from '../src/errors.js';
 import { Outbox } from '../src/outbox.js';
+import { passTime, stopTime } from './fakes.mjs';
 
 function outbox() {
   const sent = [];
@@ -60,7 +61,7 @@ test('what is unanswered goes out again, but not what the server says it has had
 });
 
 test('a burst stays under the server limit and keeps its order', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  stopTime(t, ['setTimeout']);
   const { box, sent } = outbox();
   box.setPace({ messages_per_second: 50, message_burst: 10 });
   box.open();
@@ -68,7 +69,7 @@ test('a burst stays under the server limit and keeps its order', async (t) => {
   assert.equal(sent.length, 8, 'four fifths of the burst');
   for (let i = 0; i < 200 && sent.length < 20; i++) {
     await new Promise((resolve) => setImmediate(resolve));
-    t.mock.timers.tick(100);
+    passTime(100);
     const wait = performance.now() + 3;
     while (performance.now() < wait);
   }

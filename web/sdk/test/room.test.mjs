@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict';
 import test, { beforeEach } from 'node:test';
 import { LocalTrack, Room } from '../src/index.js';
-import { FakeRoomConnection, FakeWebSocket, browser, media, participant, settled, track, welcome } from './fakes.mjs';
+import {
+  browser,
+  FakeRoomConnection,
+  FakeWebSocket,
+  media,
+  participant,
+  passTime,
+  settled,
+  stopTime,
+  track,
+  welcome,
+} from './fakes.mjs';
 
 beforeEach(browser);
 
 const LINK = { link: 'l_1', epoch: 0, kind: 'mesh', peer: 'p_a', offerer: 'you' };
 
 async function joined(t, { tracks = [], more = {} } = {}) {
-  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  stopTime(t, ['setTimeout', 'setInterval']);
   const room = new Room({ room: 'yard', name: 'Ana', storage: null, tracks });
   const events = [];
   for (const event of EVENTS) room.on(event, (...args) => events.push([event, args[0]?.id ?? args[0]]));
@@ -121,7 +132,7 @@ test('a new session after a restart of the server: new links, same local tracks'
   const { room, events } = await joined(t, { tracks: [camera], more: withPeer() });
   events.length = 0;
   FakeWebSocket.last.break();
-  t.mock.timers.tick(500);
+  passTime(500);
   FakeWebSocket.last.open();
   const [hello] = FakeWebSocket.last.sent;
   assert.equal(hello.tracks[0].cid, camera.cid);
@@ -144,7 +155,7 @@ test('a resume with replay leaves links and people alone', async (t) => {
   events.length = 0;
   FakeWebSocket.last.break();
   assert.equal(room.state, 'reconnecting');
-  t.mock.timers.tick(500);
+  passTime(500);
   FakeWebSocket.last.open();
   FakeWebSocket.last.say({ t: 'resumed', secret: 'x', replay: true });
   assert.equal(room.state, 'connected');
@@ -213,7 +224,7 @@ test('after a restart of the server, what flows between people goes on until the
   const [former] = FakeRoomConnection.made;
   former.become('connected');
   FakeWebSocket.last.break();
-  t.mock.timers.tick(500);
+  passTime(500);
   FakeWebSocket.last.open();
   FakeWebSocket.last.say(welcome({ session: 's_two', self: participant('p_new') }));
   await settled();
@@ -231,10 +242,10 @@ test('what has gone for good after a restart does not linger', async (t) => {
   const [former] = FakeRoomConnection.made;
   former.become('connected');
   FakeWebSocket.last.break();
-  t.mock.timers.tick(500);
+  passTime(500);
   FakeWebSocket.last.open();
   FakeWebSocket.last.say(welcome({ session: 's_two', self: participant('p_new') }));
-  t.mock.timers.tick(4000);
+  passTime(4000);
   assert.equal(former.closed, true);
   assert.equal(room.remoteParticipants.size, 0);
   assert.deepEqual(events.at(-1), ['participantDisconnected', 'p_a']);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Participant } from '../src/participant.js';
 import { Roster } from '../src/roster.js';
-import { participant, track } from './fakes.mjs';
+import { participant, passTime, stopTime, track } from './fakes.mjs';
 
 function roster() {
   const local = new Participant();
@@ -86,18 +86,18 @@ test('events about oneself are not about somebody else', () => {
 });
 
 test('the size on screen is said once it has settled, and only when it changes', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  stopTime(t, ['setTimeout']);
   const { roster: room, events } = roster();
   room.reset([participant('p_a', { tracks: [track('t_1')] })]);
   events.length = 0;
   const shown = room.remoteTrack('t_1');
   shown.setSize({ width: 100, height: 50 });
   shown.setSize({ width: 320.4, height: 180 });
-  t.mock.timers.tick(200);
+  passTime(200);
   shown.setSize({ width: 320, height: 180 });
-  t.mock.timers.tick(200);
+  passTime(200);
   shown.setSize(null);
-  t.mock.timers.tick(200);
+  passTime(200);
   assert.deepEqual(events, [
     ['sized', 't_1', { width: 320, height: 180 }],
     ['sized', 't_1', null],
@@ -105,7 +105,7 @@ test('the size on screen is said once it has settled, and only when it changes',
 });
 
 test('people of a server that was restarted stay until they are back under a new id', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  stopTime(t, ['setTimeout']);
   const { roster: room, events } = roster();
   const before = [
     participant('p_a', { tracks: [track('t_1', { cid: 'camera-a' })] }),
@@ -138,7 +138,7 @@ test('people of a server that was restarted stay until they are back under a new
       'participantConnected p_5',
     ],
   );
-  t.mock.timers.tick(4000);
+  passTime(4000);
   assert.equal(room.remotes.has('p_b'), false);
   assert.deepEqual(events.at(-1), ['participantDisconnected', 'p_b', 'lost']);
 });

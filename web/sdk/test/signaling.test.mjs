@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test, { beforeEach } from 'node:test';
 import { ResumeStore } from '../src/resume_store.js';
 import { Signaling, signalingUrl } from '../src/signaling.js';
-import { FakeStorage, FakeWebSocket, settled, welcome } from './fakes.mjs';
+import { FakeStorage, FakeWebSocket, passTime, settled, stopTime, welcome } from './fakes.mjs';
 
 beforeEach((t) => {
   FakeWebSocket.made = [];
@@ -10,7 +10,7 @@ beforeEach((t) => {
 });
 
 function session(t, { storage = new FakeStorage() } = {}) {
-  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  stopTime(t, ['setTimeout', 'setInterval']);
   const heard = [];
   const signaling = new Signaling('https://yard.example', new ResumeStore('yard', storage), {
     hello: () => ({ versions: [1], room: 'yard', name: 'Ana', capabilities: {}, tracks: [] }),
@@ -35,7 +35,7 @@ async function joined(t, options) {
 /** The connection breaks, and the next one is there. */
 function reconnect(t) {
   FakeWebSocket.last.break();
-  t.mock.timers.tick(2000);
+  passTime(2000);
   FakeWebSocket.last.open();
   return FakeWebSocket.last;
 }
@@ -62,7 +62,7 @@ test('events are handled once each, in order, and acknowledged', async (t) => {
   socket.say({ t: 'chat', s: 2, from: 'p_a', text: 'b', at_ms: 2 });
   socket.say({ t: 'chat', s: 2, from: 'p_a', text: 'b', at_ms: 2 });
   socket.say({ t: 'quality', participant: 'p_a', quality: 'good' });
-  t.mock.timers.tick(1000);
+  passTime(1000);
   assert.deepEqual(heard.slice(1), [
     ['chat', 1],
     ['chat', 2],
@@ -76,7 +76,7 @@ test('a gap in the events makes it connect again and ask for what is missing', a
   FakeWebSocket.last.say({ t: 'chat', s: 1, from: 'p_a', text: 'a', at_ms: 1 });
   FakeWebSocket.last.say({ t: 'chat', s: 3, from: 'p_a', text: 'c', at_ms: 3 });
   assert.deepEqual(heard.slice(1), [['chat', 1], ['interrupted']]);
-  t.mock.timers.tick(2000);
+  passTime(2000);
   FakeWebSocket.last.open();
   assert.deepEqual(FakeWebSocket.last.sent[0].resume, { session: 's_one', secret: 'first', last_s: 1 });
 });
@@ -115,7 +115,7 @@ test('a server that forgot everything gives a new session; only what still means
   FakeWebSocket.last.break();
   const muted = signaling.request({ t: 'mute', track: 't_old', muted: true });
   signaling.send({ t: 'chat', text: 'hello again', to: [] });
-  t.mock.timers.tick(2000);
+  passTime(2000);
   FakeWebSocket.last.open();
   FakeWebSocket.last.say(welcome({ session: 's_two', secret: 'x' }));
   await assert.rejects(muted, { code: 'closed' });
@@ -166,7 +166,7 @@ test('a server that is not there is reported after a few attempts', async (t) =>
   const connecting = signaling.connect();
   for (let i = 0; i < 4; i++) {
     FakeWebSocket.last.break();
-    t.mock.timers.tick(2000);
+    passTime(2000);
   }
   await assert.rejects(connecting, { code: 'unreachable' });
   assert.equal(FakeWebSocket.made.length, 4);
@@ -175,8 +175,8 @@ test('a server that is not there is reported after a few attempts', async (t) =>
 test('a server that never answers does not hold the client', async (t) => {
   await joined(t);
   const silent = reconnect(t);
-  t.mock.timers.tick(5000);
-  t.mock.timers.tick(2000);
+  passTime(5000);
+  passTime(2000);
   assert.equal(silent.closed, true);
   assert.notEqual(FakeWebSocket.last, silent);
 });
@@ -184,19 +184,19 @@ test('a server that never answers does not hold the client', async (t) => {
 test('bye says whether to stop, to resume or to come in anew', async (t) => {
   const { heard } = await joined(t);
   FakeWebSocket.last.say({ t: 'bye', action: 'resume', code: 'server_draining', message: '', retry_after_ms: 500 });
-  t.mock.timers.tick(2500);
+  passTime(2500);
   FakeWebSocket.last.open();
   assert.equal(FakeWebSocket.last.sent[0].resume.session, 's_one');
   FakeWebSocket.last.say({ t: 'resumed', secret: 'second', replay: true });
   FakeWebSocket.last.say({ t: 'bye', action: 'rejoin', message: '' });
-  t.mock.timers.tick(2000);
+  passTime(2000);
   FakeWebSocket.last.open();
   assert.equal('resume' in FakeWebSocket.last.sent[0], false);
   FakeWebSocket.last.say(welcome({ session: 's_three' }));
   FakeWebSocket.last.say({ t: 'bye', action: 'stop', code: 'kicked', message: 'Removed.' });
   assert.deepEqual(heard.at(-1), ['ended', 'kicked']);
   const count = FakeWebSocket.made.length;
-  t.mock.timers.tick(60_000);
+  passTime(60_000);
   assert.equal(FakeWebSocket.made.length, count);
 });
 
@@ -212,11 +212,11 @@ test('leaving says so, forgets the secret and refuses what comes after', async (
 
 test('it pings as often as the server asks', async (t) => {
   await joined(t);
-  t.mock.timers.tick(15_000);
+  passTime(15_000);
   await settled();
   assert.equal(FakeWebSocket.last.of('ping').length, 1);
   FakeWebSocket.last.say({ t: 'pong' });
-  t.mock.timers.tick(15_000);
+  passTime(15_000);
   assert.equal(FakeWebSocket.last.of('ping').length, 2);
 });
 

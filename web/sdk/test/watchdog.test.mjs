@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Watchdog } from '../src/watchdog.js';
+import { passTime, stopTime } from './fakes.mjs';
 
 function watched(t, { offers = true, attempt = 0 } = {}) {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  stopTime(t, ['setTimeout']);
   const done = [];
   const reach = { able: true };
   const watchdog = new Watchdog({
@@ -13,7 +14,7 @@ function watched(t, { offers = true, attempt = 0 } = {}) {
     restart: () => done.push('restart'),
     replace: () => done.push('replace'),
   });
-  return { watchdog, done, reach, tick: (ms) => t.mock.timers.tick(ms) };
+  return { watchdog, done, reach, tick: (ms) => passTime(ms) };
 }
 
 test('a link that is not connected 5 s after its description is replaced', (t) => {
