@@ -1,10 +1,5 @@
 // Stand-ins for what a browser has and node has not.
 
-import { webcrypto } from 'node:crypto';
-
-// Every browser has it; Node has it from version 20.
-globalThis.crypto ??= webcrypto;
-
 /** A WebSocket whose other end is the test. */
 export class FakeWebSocket {
   /** @type {FakeWebSocket[]} */
