@@ -124,9 +124,14 @@ test('the room with one, two and four people, and its panels', async (t) => {
     await sleep(panel === 'links' ? 2500 : 300);
     await shoot(ann, panel);
   }
-  await ann.click('link-row', ' button');
-  await until('the inspector opens', () => ann.find('inspector'));
-  await shoot(ann, 'inspector');
+  // Opened anew for each picture: it keeps the language in which it was opened.
+  const inspect = async () => {
+    if (await ann.find('inspector')) await ann.page.keyboard.press('Escape');
+    await until('the inspector is closed', async () => !(await ann.find('inspector')));
+    await ann.click('link-row', ' button');
+    await until('the inspector opens', () => ann.find('inspector'));
+  };
+  await shoot(ann, 'inspector', { settle: inspect });
   ann.unharmed();
 });
 

@@ -210,3 +210,39 @@ test('the first in a room is its host: mutes, removes and locks', async (t) => {
   await ann.click('leave');
   await until('the one who stays becomes host', () => cho.room((r) => r.localParticipant.role === 'host'));
 });
+
+test('under a limit the picture shrinks, the sound goes on, and the page says why', async (t) => {
+  const { ann, bo } = await pair(t);
+  await ann.hears(bo);
+  const wide = await ann.video(bo);
+  await ann.room((r, id) => r.setBitrateLimit(120_000, id), bo.id);
+  await until(
+    'Ann gets a smaller picture of Bo',
+    async () => {
+      const now = await ann.video(bo);
+      return now.width < wide.width || { wait: `${now.width}x${now.height}` };
+    },
+    { timeout: 15_000 },
+  );
+  await ann.hears(bo);
+  await until('Bo reads why', () => bo.page.$eval('[data-testid="bitrate-notice"]', (notice) => !notice.hidden), {
+    timeout: 15_000,
+  });
+  await ann.room((r, id) => r.setBitrateLimit(40_000, id), bo.id);
+  await until(
+    'Ann gets no picture of Bo any more',
+    async () => {
+      const before = (await ann.video(bo)).frames;
+      await sleep(1000);
+      const after = (await ann.video(bo)).frames;
+      return after === before || { wait: `${after - before} frames in a second` };
+    },
+    { timeout: 15_000 },
+  );
+  await ann.hears(bo);
+  await ann.room((r, id) => r.setBitrateLimit(null, id), bo.id);
+  await ann.sees(bo, { timeout: 15_000 });
+  await until('the notice is gone', () => bo.page.$eval('[data-testid="bitrate-notice"]', (notice) => notice.hidden), {
+    timeout: 15_000,
+  });
+});

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio_tungstenite::tungstenite;
 
 fn madang() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_madang"));
@@ -76,6 +77,35 @@ fn the_ready_line_holds_the_addresses_and_sigterm_ends_the_server() {
     let (well, errors) = end(process);
     assert!(well, "{errors}");
     assert!(errors.contains("Open  https://127.0.0.1:") && errors.contains("anyone on this machine"), "{errors}");
+}
+
+#[test]
+fn a_second_sigterm_ends_it_while_somebody_is_inside() {
+    let (process, line) = serve(&[], &[("MADANG__SIGNALING__DRAIN", "1h")]);
+    let ready: serde_json::Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();
+    let url = ready["http"][0].as_str().unwrap().replace("http://", "ws://") + "/v1/ws";
+    let (mut socket, _) = tungstenite::connect(url).unwrap();
+    let hello = r#"{"t":"hello","versions":[1],"room":"yard","name":"Ada"}"#;
+    socket.send(tungstenite::Message::text(hello)).unwrap();
+    assert!(socket.read().unwrap().into_text().unwrap().contains("welcome"));
+    terminate(&process);
+    let mut process = process;
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(process.try_wait().unwrap(), None, "it waits for those inside");
+    terminate(&process);
+    end(process);
+}
+
+#[test]
+fn opened_to_the_network_it_says_who_can_get_in_and_gives_a_second_address() {
+    let open =
+        [("MADANG__AUTH__OPEN", "true"), ("MADANG__TLS__MODE", "self-signed"), ("MADANG__HTTP__LISTEN", "0.0.0.0:0")];
+    let (process, line) = serve(&[], &open);
+    assert!(line.starts_with("ready "), "{line}");
+    terminate(&process);
+    let (_, errors) = end(process);
+    assert!(errors.contains("anyone who can reach this machine over the network can enter any room"), "{errors}");
+    assert!(errors.contains("Open  https://"), "{errors}");
 }
 
 #[test]

@@ -42,8 +42,11 @@ impl Room {
     fn enter(&mut self, arrival: Arrival) -> Result<(), Refusal> {
         self.refuse_while_draining()?;
         check_hello(&arrival, self)?;
+        if arrival.grant.identity.as_deref().is_some_and(|identity| self.kicked.has_identity(identity)) {
+            return Err(Refusal::Kicked);
+        }
         if let Some(resume) = &arrival.hello.resume {
-            if self.kicked.contains(&resume.session) {
+            if self.kicked.has_session(&resume.session) {
                 return Err(Refusal::Kicked);
             }
             // An unknown session is one that ended, here or on a server before: a fresh join.
@@ -155,7 +158,7 @@ impl Room {
     /// Opens a link and tells both ends. One whose `welcome` is being made finds it there.
     pub(crate) fn open_link(&mut self, one: Order, other: Order) {
         let id = self.ids.link();
-        self.links.open(id, self.epoch, one, other);
+        self.links.open(id, self.epoch, self.now, one, other);
         self.bitrates_stale = true;
         for (order, peer) in [(one, other), (other, one)] {
             if let (Some(link), Some(peer)) = (self.links.between(order, peer), self.id_of(peer)) {

@@ -33,6 +33,7 @@ mod departure;
 mod entry;
 mod ids;
 mod io;
+mod kicked;
 mod link;
 mod moderation;
 mod negotiation;

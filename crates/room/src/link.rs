@@ -1,10 +1,17 @@
 //! The link plan: exactly one link for each pair of participants, those in grace included.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
 
 use madang_protocol::{BitrateReason, BitsPerSecond, Epoch, LinkId, Offerer, OpenLink, ParticipantId, Seq, Topology};
 
 use crate::{negotiation::Negotiating, roster::Order};
+
+/// A link lives this long before it may be replaced, so that nobody can keep the other end busy
+/// with making PeerConnections.
+const MIN_LIFE: Duration = Duration::from_secs(1);
 
 /// One PeerConnection between two participants.
 #[derive(Debug)]
@@ -12,6 +19,7 @@ pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) epoch: Epoch,
     pub(crate) negotiating: Negotiating,
+    opened: Option<Instant>,
     /// The one who was there longer offers: it is always the one with the lower order.
     offerer: End,
     answerer: End,
@@ -35,10 +43,16 @@ pub(crate) struct Bound {
 }
 
 impl Link {
-    fn new(id: LinkId, epoch: Epoch, one: Order, other: Order) -> Self {
+    fn new(id: LinkId, epoch: Epoch, opened: Option<Instant>, one: Order, other: Order) -> Self {
         let end = |order| End { order, last_signal: Seq(0), told: None };
         let (offerer, answerer) = (end(one.min(other)), end(one.max(other)));
-        Self { id, epoch, negotiating: Negotiating::default(), offerer, answerer }
+        Self { id, epoch, negotiating: Negotiating::default(), opened, offerer, answerer }
+    }
+
+    /// How long it has to wait before it may be replaced.
+    pub(crate) fn too_young(&self, now: Option<Instant>) -> Option<Duration> {
+        let age = now?.saturating_duration_since(self.opened?);
+        MIN_LIFE.checked_sub(age).filter(|left| !left.is_zero())
     }
 
     pub(crate) fn offerer(&self) -> Order {
@@ -82,10 +96,17 @@ pub(crate) struct LinkPlan {
 }
 
 impl LinkPlan {
-    pub(crate) fn open(&mut self, id: LinkId, epoch: Epoch, one: Order, other: Order) -> &Link {
+    pub(crate) fn open(
+        &mut self,
+        id: LinkId,
+        epoch: Epoch,
+        opened: Option<Instant>,
+        one: Order,
+        other: Order,
+    ) -> &Link {
         self.by_end.entry(one).or_default().insert(other, id.clone());
         self.by_end.entry(other).or_default().insert(one, id.clone());
-        self.by_id.entry(id.clone()).or_insert_with(|| Link::new(id, epoch, one, other))
+        self.by_id.entry(id.clone()).or_insert_with(|| Link::new(id, epoch, opened, one, other))
     }
 
     pub(crate) fn close(&mut self, id: &LinkId) -> Option<Link> {
@@ -142,7 +163,7 @@ mod tests {
     fn the_one_who_was_there_longer_offers_whichever_way_the_link_was_opened() {
         let mut plan = LinkPlan::default();
         for (one, other) in [(A, B), (B, A)] {
-            let link = plan.open(LinkId::from("l_1"), Epoch(0), one, other);
+            let link = plan.open(LinkId::from("l_1"), Epoch(0), None, one, other);
             assert_eq!(link.offerer(), A);
             assert_eq!(link.open_for(A, ParticipantId::from("p_b")).offerer, Offerer::You);
             assert_eq!(link.open_for(B, ParticipantId::from("p_a")).offerer, Offerer::Peer);
@@ -153,7 +174,7 @@ mod tests {
     #[test]
     fn a_closed_link_is_found_by_nothing() {
         let mut plan = LinkPlan::default();
-        plan.open(LinkId::from("l_1"), Epoch(0), A, B);
+        plan.open(LinkId::from("l_1"), Epoch(0), None, A, B);
         assert!(plan.between(B, A).is_some());
         assert!(plan.close(&LinkId::from("l_1")).is_some());
         assert!(plan.between(A, B).is_none());

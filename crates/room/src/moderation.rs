@@ -5,11 +5,7 @@ use madang_protocol::{
     TrackId,
 };
 
-use crate::{
-    refusal::Refusal,
-    room::{KICKED_KEPT, Room},
-    roster::Order,
-};
+use crate::{refusal::Refusal, room::Room, roster::Order};
 
 /// Below this not even sound gets through.
 const LEAST_LIMIT: BitsPerSecond = BitsPerSecond(16_000);
@@ -38,10 +34,10 @@ impl Room {
             return Err(Refusal::Malformed("to go yourself, say `leave`"));
         }
         let (order, session) = (target.order, target.session.id.clone());
-        if self.kicked.len() == KICKED_KEPT {
-            self.kicked.pop_front();
-        }
-        self.kicked.push_back(session);
+        // Without a token the identity is the id, which is given anew to whoever joins.
+        let granted = target.info.identity != target.info.id.0;
+        let identity = granted.then(|| target.info.identity.clone());
+        self.kicked.add(session, identity);
         let bye = Bye {
             action: ByeAction::Stop,
             code: Some(ErrorCode::Kicked),

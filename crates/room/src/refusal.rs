@@ -47,6 +47,8 @@ pub(crate) enum Refusal {
     Stale(&'static str),
     #[error("{what} is larger than {limit} {unit}")]
     TooLarge { what: &'static str, limit: usize, unit: &'static str },
+    #[error("the link was opened a moment ago; give it time to connect")]
+    TooSoon { retry_after_ms: u32 },
     #[error("the server is shutting down; connect again shortly")]
     Draining { retry_after_ms: u32 },
 }
@@ -78,13 +80,14 @@ impl Refusal {
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::Stale(_) => ErrorCode::ConflictStale,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::TooSoon { .. } => ErrorCode::RateLimited,
             Self::Draining { .. } => ErrorCode::ServerDraining,
         }
     }
 
     pub(crate) fn into_failure(self, fatal: bool) -> Failure {
         let retry_after_ms = match self {
-            Self::Draining { retry_after_ms } => Some(retry_after_ms),
+            Self::Draining { retry_after_ms } | Self::TooSoon { retry_after_ms } => Some(retry_after_ms),
             _ => None,
         };
         Failure { code: self.code(), message: self.to_string(), retry_after_ms, fatal }

@@ -64,8 +64,12 @@ impl Room {
     }
 
     pub(crate) fn restart(&mut self, order: Order, restart: &Restart) -> Result<(), Refusal> {
-        let peer = self.link_of(order, &restart.link, restart.epoch)?.peer_of(order);
+        let link = self.link_of(order, &restart.link, restart.epoch)?;
+        let peer = link.peer_of(order);
         if restart.replace {
+            if let Some(left) = link.too_young(self.now) {
+                return Err(Refusal::TooSoon { retry_after_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX) });
+            }
             self.close_link(&restart.link);
             self.open_link(order, peer);
             self.carry_bounds_over(order, peer);

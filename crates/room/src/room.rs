@@ -8,7 +8,7 @@ use std::{
 
 use madang_protocol::{
     BitsPerSecond, Bye, ByeAction, ClientFrame, ClientMessage, Codecs, Done, Epoch, ErrorCode, Pong, RequestId,
-    RoomInfo, RoomName, Seq, ServerMessage, SessionId, Topology, TopologyPolicy,
+    RoomInfo, RoomName, Seq, ServerMessage, Topology, TopologyPolicy,
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     entry::Arrival,
     ids::Ids,
     io::{Census, ConnectionId, Input, OutFrame, Output},
+    kicked::Kicked,
     link::LinkPlan,
     refusal::Refusal,
     roster::{Order, Roster},
@@ -34,10 +35,11 @@ pub struct Room {
     pub(crate) host_limit: Option<BitsPerSecond>,
     pub(crate) codecs: Codecs,
     pub(crate) ids: Ids,
+    /// The time of the input at hand; `None` before the first.
+    pub(crate) now: Option<Instant>,
     pub(crate) roster: Roster,
     pub(crate) links: LinkPlan,
-    /// Sessions that were kicked, newest last, bounded by [`KICKED_KEPT`].
-    pub(crate) kicked: VecDeque<SessionId>,
+    pub(crate) kicked: Kicked,
     /// Those who may come back as who they were.
     pub(crate) departed: Departed,
     pub(crate) timers: BTreeMap<Timer, Instant>,
@@ -73,8 +75,6 @@ impl From<()> for Answer {
     }
 }
 
-pub(crate) const KICKED_KEPT: usize = 64;
-
 impl Room {
     /// An empty room. `seed` feeds the generator of identifiers and resume secrets: take it
     /// from the system's.
@@ -89,9 +89,10 @@ impl Room {
             host_limit: None,
             codecs: Codecs::default(),
             ids: Ids::new(seed),
+            now: None,
             roster: Roster::default(),
             links: LinkPlan::default(),
-            kicked: VecDeque::new(),
+            kicked: Kicked::default(),
             departed: Departed::default(),
             timers: BTreeMap::new(),
             draining: None,
@@ -102,6 +103,7 @@ impl Room {
 
     /// Takes something in. Drain [`Self::poll_output`] afterwards.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        self.now = Some(now);
         match input {
             Input::Join { connection, request, hello, grant, ice_servers } => {
                 self.join(Arrival { connection, request, hello, grant, ice_servers });

@@ -1,6 +1,6 @@
 //! Descriptions, candidates, restarts: who may send what on which link.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use madang_protocol::*;
 
@@ -131,6 +131,8 @@ fn a_replaced_link_closes_and_another_opens_with_the_same_offerer() {
     let mut yard = Yard::with_people(3);
     let link = the_link(&yard, 0, 1);
     yard.say(0, describe(&link, SdpType::Offer, 4));
+    assert_eq!(yard.ask(1, restart(&link, true)), Err(ErrorCode::RateLimited), "it has just been opened");
+    yard.elapse(Duration::from_secs(1));
     assert!(yard.ask(1, restart(&link, true)).is_ok());
     assert_ne!(the_link(&yard, 0, 1), link);
     yard.check();
@@ -146,6 +148,7 @@ fn a_link_replaced_keeps_what_is_watched() {
     let track = yard.clients[0].me().tracks[0].id.clone();
     let off = Subscribe { track: track.clone(), on: false, width: None, height: None, fps: None, priority: 0 };
     yard.say(1, ClientMessage::Subscribe(off));
+    yard.elapse(Duration::from_secs(1));
     yard.clear();
     yard.say(0, restart(&the_link(&yard, 0, 1), true));
     let link = the_link(&yard, 0, 1);

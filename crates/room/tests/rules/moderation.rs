@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use madang_protocol::*;
-use madang_room::Grant;
+use madang_room::{Grant, Settings};
 
 use crate::{
     bye, failure,
@@ -60,6 +60,21 @@ fn somebody_kicked_is_told_and_gone() {
     yard.check();
     let myself = yard.clients[0].id();
     assert_eq!(moderate(&mut yard, 0, Moderation::Kick { participant: myself }), Err(ErrorCode::BadRequest));
+}
+
+#[test]
+fn somebody_kicked_comes_back_with_no_other_session_of_the_same_token() {
+    let mut yard = Yard::new(2, Settings::default());
+    yard.join(0, hello("Host"), Grant::default());
+    let grant = Grant { identity: Some("mina".into()), role: Some(Role::Participant), ..Grant::default() };
+    yard.join(1, hello("Mina"), grant.clone());
+    let participant = yard.clients[1].id();
+    assert!(moderate(&mut yard, 0, Moderation::Kick { participant }).is_ok());
+    yard.clear();
+    yard.join(1, hello("Mina"), grant.clone());
+    assert_eq!(failure(&yard.clients[1].heard()).code, ErrorCode::Kicked);
+    yard.join(1, hello("Jun"), Grant { identity: Some("jun".into()), ..grant });
+    assert_eq!(yard.room.census().participants, 2);
 }
 
 #[test]
