@@ -55,6 +55,9 @@ export function connect(one, other) {
   const [to, toName] = other;
   ip('link', 'add', fromName, 'netns', from.name, 'type', 'veth', 'peer', 'name', toName, 'netns', to.name);
   for (const [space, name, address] of [one, other]) {
+    // A link-local IPv6 address would appear a second later, and a browser that sees a network change
+    // ends what it was just fetching.
+    space.run('ip', 'link', 'set', name, 'addrgenmode', 'none');
     space.run('ip', 'addr', 'add', address, 'dev', name);
     space.run('ip', 'link', 'set', name, 'up');
   }
