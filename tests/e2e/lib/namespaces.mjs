@@ -21,15 +21,13 @@ export class Namespace {
 
   /** Runs a command inside. */
   run(...command) {
-    return execFileSync('ip', ['netns', 'exec', this.name, ...command], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      encoding: 'utf8',
-    });
+    const [program, ...args] = [...this.prefix, ...command];
+    return execFileSync(program, args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
   }
 
-  /** The words to put before a command so that it runs inside. */
+  /** The words to put before a command so that it runs inside. (`ip netns exec` mounts /sys too, which not every root may.) */
   get prefix() {
-    return ['ip', 'netns', 'exec', this.name];
+    return ['nsenter', `--net=/run/netns/${this.name}`];
   }
 
   /** A script that runs a program inside, for launchers that want one path. */
