@@ -97,7 +97,7 @@ fn a_second_sigterm_ends_it_while_somebody_is_inside() {
 }
 
 #[test]
-fn opened_to_the_network_it_says_who_can_get_in_and_gives_a_second_address() {
+fn opened_to_the_network_it_says_who_can_get_in() {
     let open =
         [("MADANG__AUTH__OPEN", "true"), ("MADANG__TLS__MODE", "self-signed"), ("MADANG__HTTP__LISTEN", "0.0.0.0:0")];
     let (process, line) = serve(&[], &open);
