@@ -10,6 +10,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("madang-wire", &[]),
     ("madang-protocol", &[]),
+    ("madang-udp", &[]),
     ("madang-turn", &["madang-wire", "madang-protocol"]),
     ("madang-media", &["madang-wire", "madang-protocol"]),
     ("madang-room", &["madang-wire", "madang-protocol"]),
@@ -25,9 +26,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "madang-room",
             "madang-codec",
             "madang-client",
+            "madang-udp",
         ],
     ),
-    ("madang", &["madang-server", "madang-client", "madang-protocol", "madang-wire"]),
+    ("madang", &["madang-server", "madang-client", "madang-protocol", "madang-udp", "madang-wire"]),
     ("madang-lab", &["madang-wire", "madang-protocol", "madang-turn", "madang-media", "madang-room", "madang-client"]),
 ];
 

@@ -58,6 +58,11 @@ string_id! {
     RoomName
 }
 string_id! {
+    /// A simulcast layer of a track (RFC 8851): `h`, `m`, `l` from the largest to the smallest
+    /// of a camera, `h` and `l` of a screen.
+    Rid
+}
+string_id! {
     /// The media description's identification (`a=mid`, RFC 9143) in an SDP.
     Mid
 }

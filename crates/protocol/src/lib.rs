@@ -15,6 +15,7 @@ mod generate;
 mod id;
 mod limits;
 mod media;
+mod media_plane;
 mod participant;
 mod server;
 
@@ -25,6 +26,7 @@ pub use generate::*;
 pub use id::*;
 pub use limits::*;
 pub use media::*;
+pub use media_plane::*;
 pub use participant::*;
 pub use server::*;
 

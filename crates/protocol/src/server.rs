@@ -6,7 +6,7 @@ use ts_rs::TS;
 
 use crate::{
     BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, ParticipantId, ParticipantInfo,
-    RequestId, RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
+    RequestId, Rid, RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
 };
 
 /// A message from the server, told apart by `t`.
@@ -36,6 +36,8 @@ pub enum ServerMessage {
     Ice(Ice),
     /// The most that this client may send.
     Bitrate(Bitrate),
+    /// In which layer the server forwards a track to this client, and why in that one.
+    Delivery(Delivery),
     /// Who speaks, loudest first. From the server in SFU and MCU rooms only.
     Speakers(Speakers),
     /// How well somebody is connected.
@@ -277,8 +279,63 @@ pub struct Bitrate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub max_height: Option<u32>,
+    /// The simulcast layers, by RID, that somebody watches; the others can rest. Absent means
+    /// all. From the server's forwarder only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub layers: Option<Vec<Rid>>,
     /// Why.
     pub reason: BitrateReason,
+}
+
+/// Why a track is forwarded in the layer in which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryReason {
+    /// It is the best that there is.
+    Best,
+    /// A larger one would not be seen at the size on screen.
+    Size,
+    /// A larger one does not fit in the measured bandwidth.
+    Bandwidth,
+    /// Its publisher sends no larger one (any more, or not yet).
+    Publisher,
+    /// This client does not watch it.
+    NotWatched,
+    /// In a big room only the last speakers are seen.
+    NotSpeaking,
+    /// Its publisher has muted it.
+    Muted,
+}
+
+/// In which layer the server forwards a track to this client. An event only in a room whose
+/// topology is `sfu`; told when it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Delivery {
+    /// On which link.
+    pub link: LinkId,
+    /// Which track.
+    pub track: TrackId,
+    /// Whether nothing of it is forwarded at present.
+    pub paused: bool,
+    /// The simulcast layer, by RID; absent where the track has but one, or is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub layer: Option<Rid>,
+    /// The layer's height in pixels, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub height: Option<u32>,
+    /// The highest temporal layer forwarded, from 0, where some are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub temporal: Option<u8>,
+    /// What the server believes that it can send to this client in all, where it has measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub available_bps: Option<BitsPerSecond>,
+    /// Why this layer.
+    pub reason: DeliveryReason,
 }
 
 /// Who speaks.

@@ -75,6 +75,7 @@ impl Room {
             track: None,
             max_send_bps: bound.most,
             max_height: None,
+            layers: None,
             reason: bound.reason,
         };
         self.tell(order, Arc::new(ServerMessage::Bitrate(bitrate)));

@@ -90,6 +90,7 @@ impl Room {
             track: Some(track.clone()),
             max_send_bps,
             max_height: wish.height,
+            layers: None,
             reason,
         };
         self.tell(publisher, Arc::new(ServerMessage::Bitrate(bitrate)));

@@ -31,6 +31,11 @@ max_send_bps?: BitsPerSecond,
  */
 max_height?: number, 
 /**
+ * The simulcast layers, by RID, that somebody watches; the others can rest. Absent means
+ * all. From the server's forwarder only.
+ */
+layers?: Array<Rid>, 
+/**
  * Why.
  */
 reason: BitrateReason, };
@@ -187,6 +192,49 @@ to?: Array<ParticipantId>,
  * What the bytes are about, at most 64 bytes.
  */
 topic?: string, };
+
+/**
+ * In which layer the server forwards a track to this client. An event only in a room whose
+ * topology is `sfu`; told when it changes.
+ */
+export type Delivery = { 
+/**
+ * On which link.
+ */
+link: LinkId, 
+/**
+ * Which track.
+ */
+track: TrackId, 
+/**
+ * Whether nothing of it is forwarded at present.
+ */
+paused: boolean, 
+/**
+ * The simulcast layer, by RID; absent where the track has but one, or is paused.
+ */
+layer?: Rid, 
+/**
+ * The layer's height in pixels, where known.
+ */
+height?: number, 
+/**
+ * The highest temporal layer forwarded, from 0, where some are left out.
+ */
+temporal?: number, 
+/**
+ * What the server believes that it can send to this client in all, where it has measured it.
+ */
+available_bps?: BitsPerSecond, 
+/**
+ * Why this layer.
+ */
+reason: DeliveryReason, };
+
+/**
+ * Why a track is forwarded in the layer in which it is.
+ */
+export type DeliveryReason = "best" | "size" | "bandwidth" | "publisher" | "not_watched" | "not_speaking" | "muted";
 
 /**
  * An SDP offer or answer.
@@ -786,6 +834,12 @@ replay: boolean,
 last_id?: RequestId, };
 
 /**
+ * A simulcast layer of a track (RFC 8851): `h`, `m`, `l` from the largest to the smallest
+ * of a camera, `h` and `l` of a screen.
+ */
+export type Rid = string;
+
+/**
  * What a participant may do.
  */
 export type Role = "viewer" | "participant" | "host";
@@ -839,7 +893,7 @@ re?: RequestId,
  * `link`, `negotiate`, `desc`, `ice`, `chat`, `data`, `room` and `topology` have one;
  * everything else has none and is not replayed.
  */
-s?: Seq, } & ({ "t": "welcome" } & Welcome | { "t": "resumed" } & Resumed | { "t": "ok" } & Done | { "t": "error" } & Failure | { "t": "participant" } & ParticipantEvent | { "t": "track" } & TrackEvent | { "t": "link" } & LinkEvent | { "t": "negotiate" } & Negotiate | { "t": "desc" } & Description | { "t": "ice" } & Ice | { "t": "bitrate" } & Bitrate | { "t": "speakers" } & Speakers | { "t": "quality" } & Quality | { "t": "chat" } & ChatEvent | { "t": "data" } & DataEvent | { "t": "room" } & RoomInfo | { "t": "topology" } & TopologyEvent | { "t": "ice_servers" } & IceServers | { "t": "token" } & FreshToken | { "t": "pong" } & Pong | { "t": "bye" } & Bye);
+s?: Seq, } & ({ "t": "welcome" } & Welcome | { "t": "resumed" } & Resumed | { "t": "ok" } & Done | { "t": "error" } & Failure | { "t": "participant" } & ParticipantEvent | { "t": "track" } & TrackEvent | { "t": "link" } & LinkEvent | { "t": "negotiate" } & Negotiate | { "t": "desc" } & Description | { "t": "ice" } & Ice | { "t": "bitrate" } & Bitrate | { "t": "delivery" } & Delivery | { "t": "speakers" } & Speakers | { "t": "quality" } & Quality | { "t": "chat" } & ChatEvent | { "t": "data" } & DataEvent | { "t": "room" } & RoomInfo | { "t": "topology" } & TopologyEvent | { "t": "ice_servers" } & IceServers | { "t": "token" } & FreshToken | { "t": "pong" } & Pong | { "t": "bye" } & Bye);
 
 /**
  * A signaling session: what a resume names. `s_` and 16 letters or digits.

@@ -161,6 +161,7 @@ fn a_link_replaced_keeps_what_is_watched() {
         track: Some(track),
         max_send_bps: Some(BitsPerSecond(0)),
         max_height: None,
+        layers: None,
         reason: BitrateReason::NotWatched,
     };
     assert_eq!(told, Some(expected));

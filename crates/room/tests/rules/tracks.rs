@@ -114,6 +114,7 @@ fn what_nobody_watches_on_a_link_is_not_sent_on_it() {
         track: Some(track.clone()),
         max_send_bps: max_send_bps.map(BitsPerSecond),
         max_height,
+        layers: None,
         reason,
     };
     yard.say(1, subscribe(&track, false, Some(100)));

@@ -1,0 +1,1 @@
+//! A participant without a browser: signaling and media, sans-IO.

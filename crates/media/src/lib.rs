@@ -1,0 +1,1 @@
+//! Media sessions and the forwarder (SFU), sans-IO.

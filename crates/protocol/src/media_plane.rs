@@ -1,0 +1,148 @@
+//! What a room's core and the media server that carries its links tell each other. These
+//! messages stay inside the server (and, in a cluster, between servers): clients see none.
+//!
+//! The room commands and media answers with events. Every one of them names its link, whose name
+//! is never used twice, so that a late one is recognised and dropped.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    BitsPerSecond, Delivery, IceCandidate, LinkId, Mid, Negotiation, ParticipantId, Rid, Subscribe, TrackId, TrackInfo,
+};
+
+/// What a room wants of the media server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaCommand {
+    /// Opens a link to a participant: the server offers on it. It is given everybody's tracks.
+    OpenLink(OpenMediaLink),
+    /// Closes a link and withdraws what was published on it.
+    CloseLink {
+        /// Which.
+        link: LinkId,
+    },
+    /// The participant's answer to an offer.
+    Answer {
+        /// On which link.
+        link: LinkId,
+        /// Which offer it answers.
+        n: Negotiation,
+        /// The session description, RFC 8866.
+        sdp: String,
+    },
+    /// A candidate of the participant's, or `None` for the last of its generation.
+    Candidate {
+        /// On which link.
+        link: LinkId,
+        /// The candidate.
+        candidate: Option<IceCandidate>,
+    },
+    /// The participant asks for an ICE restart: a new offer follows.
+    RestartIce {
+        /// Which link.
+        link: LinkId,
+    },
+    /// The participant at the other end of a link publishes a track: it is offered to be
+    /// received on that link, and forwarded on all others of the room.
+    AddTrack {
+        /// The publisher's link.
+        link: LinkId,
+        /// The track.
+        track: TrackInfo,
+    },
+    /// A track is withdrawn.
+    RemoveTrack {
+        /// Which.
+        track: TrackId,
+    },
+    /// A track was muted or unmuted by its publisher.
+    MuteTrack {
+        /// Which.
+        track: TrackId,
+        /// Whether it is silent or dark from now on.
+        muted: bool,
+    },
+    /// How a participant watches a track of somebody else. Tracks never named are watched.
+    Watch {
+        /// The watcher's link.
+        link: LinkId,
+        /// Which track, and how.
+        wish: Subscribe,
+    },
+    /// The most to send to and to receive from a participant in all; `None` lifts the limit.
+    Limit {
+        /// Whose link.
+        link: LinkId,
+        /// Towards the participant.
+        max_receive_bps: Option<BitsPerSecond>,
+    },
+    /// The room ends: its links and tracks are forgotten.
+    End,
+}
+
+/// A link to a participant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenMediaLink {
+    /// Its name.
+    pub link: LinkId,
+    /// Whose it is.
+    pub participant: ParticipantId,
+    /// The video codec of the room, as in [`crate::Codecs`]; `None` where there is none in common.
+    pub video_codec: Option<String>,
+    /// Whether the participant can send several layers of a picture by RID.
+    pub simulcast: bool,
+}
+
+/// What the media server tells a room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaEvent {
+    /// An offer for a link's participant.
+    Offer {
+        /// On which link.
+        link: LinkId,
+        /// Its number, from 1.
+        n: Negotiation,
+        /// The session description, RFC 8866, with the server's candidates.
+        sdp: String,
+        /// The track of each media description: the participant's own where it is to send
+        /// (`recvonly` in this offer), somebody else's where it is to receive (`sendonly`).
+        tracks: BTreeMap<Mid, TrackId>,
+    },
+    /// An answer was no answer: what is wrong with it, for people.
+    AnswerRefused {
+        /// On which link.
+        link: LinkId,
+        /// Which offer it answered.
+        n: Negotiation,
+        /// What is wrong.
+        why: String,
+    },
+    /// ICE and DTLS are done: media flows on a link.
+    Connected {
+        /// Which.
+        link: LinkId,
+    },
+    /// A link is gone for good: no checks for 15 s (RFC 7675 in spirit), a DTLS failure, or the
+    /// participant closed it. The room opens another where the participant is still there.
+    Failed {
+        /// Which.
+        link: LinkId,
+        /// Why, for logs.
+        why: String,
+    },
+    /// Which of a track's layers somebody watches, and how large at most.
+    Demand {
+        /// Which track.
+        track: TrackId,
+        /// By RID; empty when nobody watches it. `None` means all.
+        layers: Option<Vec<Rid>>,
+        /// The largest height in pixels on anybody's screen, where known.
+        max_height: Option<u32>,
+    },
+    /// In which layer a track is forwarded on a link.
+    Delivery(Delivery),
+    /// Who speaks, loudest first.
+    Speakers {
+        /// Their links.
+        participants: Vec<ParticipantId>,
+    },
+}

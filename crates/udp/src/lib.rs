@@ -1,0 +1,1 @@
+//! Batches of datagrams: the system calls of the data plane.
