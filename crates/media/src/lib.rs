@@ -1,1 +1,12 @@
-//! Media sessions and the forwarder (SFU), sans-IO.
+//! The server's media, sans-IO: sessions with ICE, DTLS, SRTP and SCTP, and the forwarder (SFU)
+//! between them.
+//!
+//! [`session`] is the only place that names str0m. [`sfu`] is one shard's forwarder: give it
+//! packets, commands and the time by [`sfu::Sfu::handle_input`], then drain
+//! [`sfu::Sfu::poll_output`] until it names a time-out.
+//!
+//! Not implemented: RTCP feedback other than NACK, PLI, FIR and transport-wide feedback
+//! (RFC 4585 §6.3.2 SLI, §6.3.3 RPSI), RTCP-XR, unbundled media (RFC 9143 is required), RTP
+//! without rtcp-mux (RFC 5761 is required).
+
+pub mod session;

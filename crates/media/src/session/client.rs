@@ -1,0 +1,119 @@
+//! The participant's side of offer and answer.
+
+use std::collections::BTreeMap;
+
+use madang_protocol::{Mid as MidName, TrackId, TrackKind};
+use str0m::{
+    change::SdpOffer,
+    media::{Direction, MediaKind, Mid, Rid},
+};
+
+use super::{
+    DataChannel, LayerId, Line, OutgoingPacket, Session, SessionError, check_size,
+    negotiation::{MediaLine, Purpose, channel_config},
+};
+
+/// A line of an offer that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientLine {
+    /// Its place.
+    pub line: Line,
+    /// Sound or picture.
+    pub kind: TrackKind,
+    /// Which track it carries; `None` while it is idle.
+    pub track: Option<TrackId>,
+    /// Whether this end sends on it.
+    pub sends: bool,
+    /// The layers it is sent in, from the smallest.
+    pub rids: Vec<String>,
+}
+
+impl Session {
+    /// Answers the server's offer. `tracks` are those that came with it. Returns the answer and
+    /// every line.
+    ///
+    /// # Errors
+    /// When the offer can't be read or does not fit.
+    pub fn accept(
+        &mut self,
+        sdp: &str,
+        tracks: &BTreeMap<MidName, TrackId>,
+    ) -> Result<(String, Vec<ClientLine>), SessionError> {
+        check_size(sdp)?;
+        let offer = SdpOffer::from_sdp_string(sdp).map_err(|why| SessionError::Sdp(why.to_string()))?;
+        let answer = self.rtc.sdp_api().accept_offer(offer)?;
+        if self.negotiation.channels[0].is_none() {
+            for channel in [DataChannel::Reliable, DataChannel::Lossy] {
+                let id = self.rtc.direct_api().create_data_channel(channel_config(channel));
+                self.negotiation.channels[channel as usize] = Some(id);
+            }
+        }
+        self.find_lines(sdp, tracks);
+        let lines = self.negotiation.lines.iter().enumerate().map(|(index, line)| ClientLine {
+            line: Line(u16::try_from(index).unwrap_or(u16::MAX)),
+            kind: line.kind,
+            track: match &line.purpose {
+                Purpose::Receive(track) | Purpose::Send(track) => Some(track.clone()),
+                Purpose::Idle => None,
+            },
+            sends: matches!(line.purpose, Purpose::Send(_)),
+            rids: line.rids.iter().map(|rid| rid.to_string()).collect(),
+        });
+        let lines = lines.collect();
+        Ok((answer.to_sdp_string(), lines))
+    }
+
+    fn find_lines(&mut self, sdp: &str, tracks: &BTreeMap<MidName, TrackId>) {
+        for name in sdp.lines().filter_map(|line| line.strip_prefix("a=mid:")) {
+            let mid = Mid::from(name.trim());
+            let Some(media) = self.rtc.media(mid) else { continue };
+            let kind = if media.kind() == MediaKind::Audio { TrackKind::Audio } else { TrackKind::Video };
+            let track = tracks.get(&MidName(name.trim().to_owned())).cloned();
+            let purpose = match (media.direction(), track) {
+                (Direction::SendOnly | Direction::SendRecv, Some(track)) => Purpose::Send(track),
+                (Direction::RecvOnly, Some(track)) => Purpose::Receive(track),
+                _ => Purpose::Idle,
+            };
+            let line = MediaLine::of_offer(mid, kind, purpose);
+            match self.negotiation.lines.iter_mut().find(|known| known.mid == mid) {
+                Some(known) => known.purpose = line.purpose,
+                None => self.negotiation.lines.push(line),
+            }
+        }
+        self.find_client_streams();
+    }
+
+    /// The streams that str0m made for what is sent: one for each RID, or one.
+    fn find_client_streams(&mut self) {
+        for (index, line) in self.negotiation.lines.iter_mut().enumerate() {
+            let (Purpose::Send(_), Ok(index)) = (&line.purpose, u16::try_from(index)) else { continue };
+            let mut api = self.rtc.direct_api();
+            if line.rids.is_empty() {
+                let offered = ["l", "m", "h"].map(Rid::from);
+                line.rids =
+                    offered.into_iter().filter(|rid| api.stream_tx_by_mid(line.mid, Some(*rid)).is_some()).collect();
+            }
+            let layers = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));
+            for (layer, rid) in layers.enumerate() {
+                if let Some(stream) = api.stream_tx_by_mid(line.mid, rid) {
+                    stream.set_unpaced(true);
+                    self.outgoing.insert((Line(index), LayerId(u8::try_from(layer).unwrap_or(0))), stream.ssrc());
+                }
+            }
+        }
+    }
+
+    /// Sends a packet in a layer of a line with the next [`Session::handle_timeout`].
+    pub fn write_in(&mut self, line: Line, layer: LayerId, packet: OutgoingPacket) {
+        self.write_layer(line, layer, packet);
+    }
+
+    /// The payload type that a line sends a codec in, by its name in SDP.
+    #[must_use]
+    pub fn payload_type(&self, codec: &str) -> Option<u8> {
+        let mut params = self.rtc.codec_config().params().iter();
+        let named =
+            |params: &&str0m::format::PayloadParams| params.spec().codec.to_string().eq_ignore_ascii_case(codec);
+        params.find(named).map(|params| *params.pt())
+    }
+}
