@@ -90,6 +90,7 @@ fuzz_target!(|chunks: Vec<(u8, &[u8])>| {
         realm: "realm".into(),
         credentials: Credentials { users: HashMap::from([("user".into(), "password".into())]), secrets: Vec::new() },
         policy: PeerPolicy::default(),
+        media: Vec::new(),
         relay_ipv4: true,
         relay_ipv6: false,
         limits: Limits { allocations: 3, permissions: 3, channels: 3, ..Limits::default() },

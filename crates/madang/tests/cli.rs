@@ -30,7 +30,11 @@ fn serve(arguments: &[&str], variables: &[(&str, &str)]) -> (Child, String) {
     let mut process = madang()
         .arg("serve")
         .args(arguments)
-        .envs([("MADANG__HTTP__LISTEN", "127.0.0.1:0"), ("MADANG__TURN__LISTEN", "127.0.0.1:0")])
+        .envs([
+            ("MADANG__HTTP__LISTEN", "127.0.0.1:0"),
+            ("MADANG__TURN__LISTEN", "127.0.0.1:0"),
+            ("MADANG__MEDIA__LISTEN", "127.0.0.1:0"),
+        ])
         .envs([("MADANG__TURN__TLS_LISTEN", "127.0.0.1:0")])
         .envs(variables.iter().copied())
         .stdout(Stdio::piped())

@@ -10,3 +10,4 @@
 //! without rtcp-mux (RFC 5761 is required).
 
 pub mod session;
+pub mod sfu;

@@ -7,6 +7,7 @@
 //! | `listen`, `tls` | TCP connections, counted and encrypted |
 //! | `http` | pages, health, metrics |
 //! | `signaling` | WebSocket sessions and the rooms behind them |
+//! | `shard` | the data plane: threads that own media and TURN |
 //! | [`turn`] | STUN and TURN sockets around their core |
 //! | [`auth`] | join tokens |
 //! | `ice` | STUN and TURN servers for each participant |
@@ -20,6 +21,7 @@ mod ice;
 mod listen;
 mod metrics;
 mod server;
+mod shard;
 mod signaling;
 mod tls;
 pub mod turn;

@@ -1,5 +1,6 @@
 //! What `/metrics` tells (OpenMetrics text): `madang_<part>_<thing>_<unit>`, no user or room in a label.
 
+use madang_media::sfu::Counters;
 use madang_protocol::Topology;
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -17,6 +18,76 @@ struct ByTopology {
 struct ByDirection {
     /// `in` is from clients, `out` to clients.
     direction: &'static str,
+}
+
+/// What the shards' forwarders tell; clones share their values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MediaMetrics {
+    received: Counter,
+    forwarded: Counter,
+    forwarded_bytes: Counter,
+    dropped: Family<ByReason, Counter>,
+    keyframes: Family<ByDirection, Counter>,
+    failed: Counter,
+    links: Gauge,
+    deliveries: Family<ByReason, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+/// In the order of [`madang_protocol::DeliveryReason`].
+const DELIVERY_REASONS: [&str; 7] = ["best", "size", "bandwidth", "publisher", "not_watched", "not_speaking", "muted"];
+
+impl MediaMetrics {
+    /// Adds them to a registry whose prefix is `madang`.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register("media_received_packets", "Media packets from publishers", self.received.clone());
+        registry.register("media_forwarded_packets", "Media packets handed to receivers", self.forwarded.clone());
+        registry.register("media_forwarded_bytes", "Their payloads", self.forwarded_bytes.clone());
+        registry.register("media_dropped_packets", "Packets dropped", self.dropped.clone());
+        registry.register(
+            "media_keyframe_requests",
+            "Keyframes that receivers asked for (in), and that publishers were asked for (out)",
+            self.keyframes.clone(),
+        );
+        registry.register("media_failed_links", "Links that ended by a fault", self.failed.clone());
+        registry.register("media_links", "Open links to the server", self.links.clone());
+        registry.register(
+            "media_deliveries",
+            "Tracks forwarded to receivers, by why in that layer",
+            self.deliveries.clone(),
+        );
+    }
+
+    /// Takes over what one shard's forwarder has counted since `before`.
+    pub(crate) fn publish(&self, before: &Counters, now: &Counters, unsent: u64) {
+        self.received.inc_by(now.received - before.received);
+        self.forwarded.inc_by(now.forwarded - before.forwarded);
+        self.forwarded_bytes.inc_by(now.forwarded_bytes - before.forwarded_bytes);
+        for (reason, grown) in [
+            ("unknown", now.unknown - before.unknown),
+            ("data_refused", now.data_refused - before.data_refused),
+            ("unsent", unsent),
+        ] {
+            self.dropped.get_or_create(&ByReason { reason }).inc_by(grown);
+        }
+        for (direction, grown) in [
+            ("in", now.keyframes_wanted - before.keyframes_wanted),
+            ("out", now.keyframes_asked - before.keyframes_asked),
+        ] {
+            self.keyframes.get_or_create(&ByDirection { direction }).inc_by(grown);
+        }
+        self.failed.inc_by(now.failed - before.failed);
+        let difference = |now: u64, before: u64| i64::try_from(now).unwrap_or(0) - i64::try_from(before).unwrap_or(0);
+        self.links.inc_by(difference(now.links, before.links));
+        for (place, reason) in DELIVERY_REASONS.into_iter().enumerate() {
+            let change = difference(now.deliveries[place], before.deliveries[place]);
+            self.deliveries.get_or_create(&ByReason { reason }).inc_by(change);
+        }
+    }
 }
 
 /// What the rooms of a server hold, by topology.

@@ -23,7 +23,8 @@ use crate::{
     http,
     ice::IceServers,
     listen::{Permits, Web},
-    metrics::Metrics,
+    metrics::{MediaMetrics, Metrics},
+    shard::{self, OpenMedia},
     signaling::{arrivals::Arrivals, local::LocalRooms, rooms::Rooms},
     tls::{Tls, TlsError},
     turn::{self, TurnMetrics},
@@ -51,6 +52,9 @@ pub enum StartError {
     /// STUN and TURN cannot be served.
     #[error(transparent)]
     Turn(#[from] turn::StartError),
+    /// Media ports cannot be opened.
+    #[error(transparent)]
+    Media(#[from] shard::StartError),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -65,6 +69,8 @@ pub struct Addresses {
     pub turn: Vec<SocketAddr>,
     /// STUN and TURN over TLS.
     pub turn_tls: Vec<SocketAddr>,
+    /// Media of forwarded rooms, over UDP and TCP; what clients are told.
+    pub media: Vec<SocketAddr>,
 }
 
 /// What every connection shares.
@@ -106,15 +112,21 @@ impl Server {
         let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?;
         let turn_metrics = TurnMetrics::new();
         let tls_config = tls.as_ref().map(|tls| tls.config.clone());
-        let turn = turn::start(&config.turn, &config.public_ip, tls_config, turn_metrics.clone())?;
+        let media_metrics = MediaMetrics::default();
+        let media = OpenMedia::new(&config.media, &config.public_ip)?;
+        let media_addresses = media.addresses();
+        let (turn, events) =
+            turn::start_with(&config.turn, &config.public_ip, tls_config, turn_metrics.clone(), media, &media_metrics)?;
         let scheme = if config.tls.mode == TlsMode::Off { "http" } else { "https" };
         let addresses = Addresses {
             http: listeners.iter().map(|(_, address)| format!("{scheme}://{address}")).collect(),
             turn: turn.addresses().turn.clone(),
             turn_tls: turn.addresses().turn_tls.clone(),
+            media: media_addresses,
         };
         let metrics = Metrics::new();
         metrics.register(|registry| turn_metrics.register(registry));
+        metrics.register(|registry| media_metrics.register(registry));
         let app = Arc::new(App {
             gate: Gate::new(&config.auth),
             rooms: LocalRooms::start(room_settings(&config), config.room.topology),

@@ -1,6 +1,6 @@
 //! What the server core is told at the start.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{Credentials, PeerPolicy, Rate};
 
@@ -13,6 +13,9 @@ pub struct Config {
     pub credentials: Credentials,
     /// Which peers may be reached.
     pub policy: PeerPolicy,
+    /// The media ports of this very server. Clients may have them as peers, and what they send
+    /// there is handed over in process ([`Route::Media`](crate::Route::Media)).
+    pub media: Vec<SocketAddr>,
     /// Whether the shell can open relays with IPv4 addresses.
     pub relay_ipv4: bool,
     /// Whether the shell can open relays with IPv6 addresses.

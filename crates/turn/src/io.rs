@@ -28,6 +28,15 @@ pub enum Input<'a> {
         /// Its bytes.
         data: &'a [u8],
     },
+    /// A media port of this server sends to a relayed address.
+    Media {
+        /// To which.
+        relayed: SocketAddr,
+        /// From which media port.
+        from: SocketAddr,
+        /// Its bytes.
+        data: &'a [u8],
+    },
     /// The answer to [`Output::OpenRelay`].
     RelayOpened {
         /// Which relay.
@@ -113,6 +122,13 @@ pub enum Route {
         /// By which relay.
         relay: RelayId,
         /// To whom.
+        to: SocketAddr,
+    },
+    /// To a media port of this server, in process.
+    Media {
+        /// The relayed address that it comes from.
+        relayed: SocketAddr,
+        /// The media port.
         to: SocketAddr,
     },
 }

@@ -38,8 +38,10 @@ impl Server {
         let peer = optional::<XorPeerAddress>(message)?.ok_or(Refusal::BAD_REQUEST)?;
         let peer = peer.addr(message.transaction_id());
         let admission = self.admit(id, peer.ip())?;
-        // A binding names the port too, so among our own addresses it has to be a live relay's.
-        if admission == Admission::RelaysOnly && self.allocations.at_relayed(&peer).is_none() {
+        // A binding names the port too, so among our own addresses it has to be a live relay's or
+        // a media port.
+        let ours = self.allocations.at_relayed(&peer).is_some() || self.config.media.contains(&peer);
+        if admission == Admission::OursOnly && !ours {
             self.outbox.counters.forbidden_peers += 1;
             return Err(Refusal::FORBIDDEN);
         }
@@ -66,14 +68,17 @@ impl Server {
         debug_assert_eq!(family(allocation.relayed.ip()), family(peer));
         match self.config.policy.check(peer) {
             Ok(permitted) => Ok(Admission::Outside(permitted)),
-            Err(_) if self.allocations.relays_on(peer) && !self.config.policy.is_denied(peer) => {
-                Ok(Admission::RelaysOnly)
-            }
+            Err(_) if self.is_ours(peer) && !self.config.policy.is_denied(peer) => Ok(Admission::OursOnly),
             Err(_) => {
                 self.outbox.counters.forbidden_peers += 1;
                 Err(Refusal::FORBIDDEN)
             }
         }
+    }
+
+    /// Whether live relays or media ports of ours have this address.
+    fn is_ours(&self, ip: IpAddr) -> bool {
+        self.allocations.relays_on(ip) || self.config.media.iter().any(|media| media.ip() == ip)
     }
 
     fn install(

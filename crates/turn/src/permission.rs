@@ -15,9 +15,9 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(300);
 pub(crate) enum Admission {
     /// The address may be reached through the network.
     Outside(PermittedPeer),
-    /// The address is out of reach, but live allocations have relayed addresses on it: those, and
-    /// only those, are reached within this process.
-    RelaysOnly,
+    /// The address is out of reach, but live allocations have relayed addresses on it, or it has
+    /// media ports of ours: those, and only those, are reached within this process.
+    OursOnly,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +79,8 @@ mod tests {
     fn a_permission_lasts_five_minutes_from_its_last_installation() {
         let now = Instant::now();
         let mut permissions = Permissions::default();
-        permissions.install(now, PEER, Admission::RelaysOnly);
-        permissions.install(now + Duration::from_secs(200), PEER, Admission::RelaysOnly);
+        permissions.install(now, PEER, Admission::OursOnly);
+        permissions.install(now + Duration::from_secs(200), PEER, Admission::OursOnly);
         assert!(permissions.admission(now + Duration::from_secs(499), PEER).is_some());
         assert!(permissions.admission(now + Duration::from_secs(500), PEER).is_none());
     }
@@ -89,10 +89,10 @@ mod tests {
     fn expired_permissions_make_room() {
         let now = Instant::now();
         let mut permissions = Permissions::default();
-        permissions.install(now, PEER, Admission::RelaysOnly);
-        let other = [(IpAddr::from([198, 51, 100, 2]), Admission::RelaysOnly)];
+        permissions.install(now, PEER, Admission::OursOnly);
+        let other = [(IpAddr::from([198, 51, 100, 2]), Admission::OursOnly)];
         assert_eq!(permissions.room_for(now, &other, 1), Err(TooMany));
-        assert_eq!(permissions.room_for(now, &[(PEER, Admission::RelaysOnly)], 1), Ok(()));
+        assert_eq!(permissions.room_for(now, &[(PEER, Admission::OursOnly)], 1), Ok(()));
         assert_eq!(permissions.room_for(now + LIFETIME, &other, 1), Ok(()));
     }
 }

@@ -73,6 +73,14 @@ pub(crate) struct Outbox {
     indications: u64,
 }
 
+/// What is reached within this process.
+#[derive(Clone, Copy)]
+struct Inside<'a> {
+    allocations: &'a Allocations,
+    /// The media ports.
+    media: &'a [SocketAddr],
+}
+
 /// Data and where it lies in the input.
 struct Payload {
     range: Range<usize>,
@@ -82,7 +90,7 @@ impl Server {
     /// ChannelData from a client.
     #[inline]
     pub(crate) fn channel_data(&mut self, now: Instant, from: &FiveTuple, channel: ChannelData<'_>) {
-        let Self { allocations, outbox, .. } = self;
+        let Self { allocations, outbox, config, .. } = self;
         let found = allocations.id_of(from).and_then(|id| allocations.get(id));
         let found = found.and_then(|allocation| Some((allocation, allocation.channels.peer(now, channel.channel)?)));
         let Some((allocation, peer)) = found else {
@@ -90,12 +98,12 @@ impl Server {
             return;
         };
         let payload = Payload { range: ChannelData::HEADER..ChannelData::HEADER + channel.data.len() };
-        outbox.send(now, allocations, allocation, peer, payload);
+        outbox.send(now, Inside { allocations, media: &config.media }, allocation, peer, payload);
     }
 
     /// A Send indication: RFC 8656 §11.2. What is wrong with it is dropped without an answer.
     pub(crate) fn send_indication(&mut self, now: Instant, from: &FiveTuple, message: &Message<'_>) {
-        let Self { allocations, outbox, .. } = self;
+        let Self { allocations, outbox, config, .. } = self;
         let Some(allocation) = allocations.id_of(from).and_then(|id| allocations.get(id)) else {
             outbox.counters.unpermitted += 1;
             return;
@@ -108,7 +116,18 @@ impl Server {
         };
         let begin = offset + 4;
         let payload = Payload { range: begin..begin + data.value.len() };
-        outbox.send(now, allocations, allocation, peer.addr(message.transaction_id()), payload);
+        let inside = Inside { allocations, media: &config.media };
+        outbox.send(now, inside, allocation, peer.addr(message.transaction_id()), payload);
+    }
+
+    /// What a media port of ours sends to a relayed address. The receiver's permission counts.
+    pub(crate) fn media_data(&mut self, now: Instant, relayed: SocketAddr, from: SocketAddr, length: usize) {
+        let Self { allocations, outbox, .. } = self;
+        let receiver = allocations.at_relayed(&relayed);
+        match receiver.filter(|receiver| receiver.permissions.admission(now, from.ip()).is_some()) {
+            Some(receiver) => outbox.deliver(now, receiver, from, Payload { range: 0..length }),
+            None => outbox.counters.unpermitted += 1,
+        }
     }
 
     /// A datagram that reached a relay from outside: RFC 8656 §11.3.
@@ -119,10 +138,10 @@ impl Server {
             outbox.counters.unpermitted += 1;
             return;
         };
-        // A permission that stands for relayed addresses alone lets nothing in from outside.
+        // A permission that stands for our own addresses alone lets nothing in from outside.
         match allocation.permissions.admission(now, from.ip()) {
             Some(Admission::Outside(_)) => outbox.deliver(now, allocation, from, Payload { range: 0..length }),
-            Some(Admission::RelaysOnly) | None => outbox.counters.unpermitted += 1,
+            Some(Admission::OursOnly) | None => outbox.counters.unpermitted += 1,
         }
     }
 }
@@ -130,22 +149,25 @@ impl Server {
 impl Outbox {
     /// Sends a client's data on to a peer, if there is a permission for it.
     #[inline]
-    fn send(
-        &mut self,
-        now: Instant,
-        allocations: &Allocations,
-        sender: &Allocation,
-        peer: SocketAddr,
-        payload: Payload,
-    ) {
+    fn send(&mut self, now: Instant, ours: Inside<'_>, sender: &Allocation, peer: SocketAddr, payload: Payload) {
         let Some(admission) = sender.permissions.admission(now, peer.ip()) else {
             self.counters.unpermitted += 1;
             return;
         };
+        let Inside { allocations, media } = ours;
         let inside = if allocations.relays_on(peer.ip()) { allocations.at_relayed(&peer) } else { None };
         if let Some(receiver) = inside {
             self.counters.to_peers.count(payload.range.len());
             return self.hand_over(now, sender, receiver, payload);
+        }
+        if media.contains(&peer) {
+            self.counters.to_peers.count(payload.range.len());
+            return self.outputs.push_back(Output::Transmit(Transmit {
+                route: Route::Media { relayed: sender.relayed, to: peer },
+                head: Head::EMPTY,
+                body: Body::Input(payload.range),
+                padding: 0,
+            }));
         }
         let Admission::Outside(_) = admission else {
             self.counters.unpermitted += 1;

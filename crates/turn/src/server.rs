@@ -35,7 +35,7 @@ use crate::{
 /// # use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, Server};
 /// # let config = Config {
 /// #     realm: "madang".into(), credentials: Credentials::default(), policy: PeerPolicy::default(),
-/// #     relay_ipv4: true, relay_ipv6: false, limits: Limits::default(),
+/// #     media: Vec::new(), relay_ipv4: true, relay_ipv6: false, limits: Limits::default(),
 /// # };
 /// let now = Instant::now();
 /// let mut server = Server::new(config, [7; 32], now, 1_700_000_000);
@@ -121,6 +121,7 @@ impl Server {
                 None => self.outbox.counters.malformed += 1,
             },
             Input::Peer { relay, from, data } => self.peer_data(now, relay, from, data.len()),
+            Input::Media { relayed, from, data } => self.media_data(now, relayed, from, data.len()),
             Input::RelayOpened { relay, relayed } => self.relay_opened(now, relay, relayed),
             Input::Disconnected { client } => self.disconnected(&client),
             Input::Clock { unix_seconds } => self.clock = UnixClock { at: now, seconds: unix_seconds },

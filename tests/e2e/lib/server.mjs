@@ -37,6 +37,7 @@ export class Server {
     server.#env = environment({
       'http.listen': '127.0.0.1:0',
       'turn.listen': ['127.0.0.1:0'],
+      'media.listen': ['127.0.0.1:0'],
       'turn.tls_listen': ['127.0.0.1:0'],
       ...config,
     });

@@ -22,6 +22,7 @@ impl Server {
             .env("TOKIO_WORKER_THREADS", "1")
             .env("MADANG__HTTP__LISTEN", "127.0.0.1:0")
             .env("MADANG__TURN__LISTEN", "127.0.0.1:0")
+            .env("MADANG__MEDIA__LISTEN", "127.0.0.1:0")
             .env("MADANG__HTTP__MAX_CONNECTIONS", "200000")
             .env("MADANG__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "200000")
             .env("MADANG__SIGNALING__MAX_CONNECTIONS_PER_ADDRESS", "200000")

@@ -341,6 +341,15 @@ fn rtp_write(packet: OutgoingPacket) -> RtpWrite {
     }
 }
 
+/// The user name fragment of ours that a connectivity check is addressed to (RFC 8445 §7.2.2).
+/// `None` for what is no Binding request.
+#[must_use]
+pub fn check_user(data: &[u8]) -> Option<&str> {
+    let message = str0m::ice::StunMessage::parse(data).ok()?;
+    let user = message.is_binding_request().then(|| message.username()).flatten()?;
+    Some(user.split_once(':')?.0)
+}
+
 /// `None` where the payload has no such fields, which the numbers were read from.
 fn vp8_patch(payload: &[u8], numbers: Vp8Numbers) -> Option<str0m::rtp::Vp8Patch> {
     let mut patch = Vp8Descriptor::parse(payload).ok()?.patch();

@@ -131,8 +131,15 @@ const TURN: &[Key] = keys! {
         "Further addresses of this server, for clients that find out what NAT they are behind (RFC 5780). Has no \
          effect in this version, which serves no such tests.";
     "media.listen": "one ADDRESS:PORT or a list",
-        "Where the server receives and sends media of its own. Has no effect in this version, whose rooms are all \
-         meshes: media goes between the browsers, or through TURN.";
+        "Where media of forwarded rooms is received and sent, over UDP and TCP, on this port and one more for each \
+         further shard. 0.0.0.0 and :: stand for every address that this machine has at the start. Without auth.keys \
+         it has to be loopback, unless auth.open is true.";
+    "media.shards": "a whole number; 0 for one on each core",
+        "Threads that carry media.";
+    "media.last_n": COUNT,
+        "In a room with more cameras than this, only those of the last speakers are forwarded.";
+    "media.gather": "a span up to 20 ms, such as \"1ms\"; \"0ms\" sends at once",
+        "How long a forwarded packet may wait for others to the same receiver, so that one system call serves several.";
 };
 
 /// Every key, in the order in which `madang config` prints them.

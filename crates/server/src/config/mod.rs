@@ -53,10 +53,7 @@ impl Config {
     /// Keys that are set, whose names are fixed for integrators, and that this version does nothing with.
     #[must_use]
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let keys = [
-            ("media.listen", self.media.listen.is_empty()),
-            ("turn.alternate_addresses", self.turn.alternate_addresses.is_empty()),
-        ];
+        let keys = [("turn.alternate_addresses", self.turn.alternate_addresses.is_empty())];
         keys.into_iter().filter(|(_, empty)| !empty).map(|(key, _)| key).collect()
     }
 }

@@ -138,11 +138,30 @@ impl Default for RoomSection {
 }
 
 /// The server's own media, of forwarded and mixed rooms.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Media {
-    /// Where the server's own media is to be received and sent. Has no effect yet.
+    /// Where media is received and sent, over UDP and TCP, on this port and one more for each
+    /// further shard. An unspecified address stands for every one that this machine has at the
+    /// start.
     pub listen: Many<SocketAddr>,
+    /// Threads that carry media; 0 for one on each core.
+    pub shards: usize,
+    /// In a room with more cameras than this, only those of the last speakers are forwarded.
+    pub last_n: usize,
+    /// How long a forwarded packet may wait for others to the same receiver.
+    pub gather: Span,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            listen: Many(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 3480))]),
+            shards: 0,
+            last_n: 25,
+            gather: Span(std::time::Duration::from_millis(1)),
+        }
+    }
 }
 
 /// Who may join.

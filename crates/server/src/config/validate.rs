@@ -1,6 +1,6 @@
 //! What the types of the values cannot say.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use madang_protocol::TopologyPolicy;
 
@@ -27,6 +27,8 @@ fn out_of_range<T>(path: &str, message: &str) -> Result<T, Flaw> {
 /// bring shorter ones in development.
 const SECRET_BYTES: usize = 16;
 
+const MOST_SHARDS: usize = 256;
+
 pub(super) fn check(config: &Config) -> Result<(), Flaw> {
     counts(config)?;
     spans(config)?;
@@ -49,6 +51,18 @@ pub(super) fn check(config: &Config) -> Result<(), Flaw> {
     }
     if config.http.listen.is_empty() {
         return out_of_range("http.listen", "no address");
+    }
+    if config.media.listen.is_empty() {
+        return out_of_range("media.listen", "no address");
+    }
+    if config.media.shards > MOST_SHARDS {
+        return out_of_range("media.shards", "too many");
+    }
+    if config.media.last_n == 0 {
+        return out_of_range("media.last_n", "out of range");
+    }
+    if config.media.gather.0 > Duration::from_millis(20) {
+        return out_of_range("media.gather", "too long");
     }
     for (id, secret) in &config.auth.keys {
         if id.is_empty() || secret.len() < SECRET_BYTES {
@@ -125,7 +139,8 @@ fn loopback(config: &Config) -> Result<(), Flaw> {
     let tls = if config.tls.mode == TlsMode::Off { &Many::default() } else { &config.turn.tls_listen };
     let listeners = on("http.listen", &config.http.listen)
         .chain(on("turn.listen", &config.turn.listen))
-        .chain(on("turn.tls_listen", tls));
+        .chain(on("turn.tls_listen", tls))
+        .chain(on("media.listen", &config.media.listen));
     let mut public = listeners.filter(|(_, address)| !address.ip().is_loopback());
     match public.next() {
         None => Ok(()),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use madang_wire::stun::AddressFamily;
 
 /// The addresses that `listen` stands for: an unspecified one stands for all of its family.
-pub(super) fn expand(listen: SocketAddr, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
+pub(crate) fn expand(listen: SocketAddr, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
     if !listen.ip().is_unspecified() {
         return vec![listen];
     }
@@ -28,7 +28,7 @@ fn is_link_local(ip: IpAddr) -> bool {
 
 /// Chooses the address of a relay.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RelayAddresses {
+pub(crate) struct RelayAddresses {
     /// `turn.relay_addresses`.
     pub(super) configured: Vec<IpAddr>,
     /// The addresses that clients can reach.
@@ -39,7 +39,7 @@ pub(super) struct RelayAddresses {
 
 /// Where a relay is opened, and what peers are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RelayAddress {
+pub(crate) struct RelayAddress {
     pub(super) bind: IpAddr,
     pub(super) advertise: IpAddr,
 }

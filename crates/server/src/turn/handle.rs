@@ -4,7 +4,6 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -18,10 +17,13 @@ use super::{
     listener::{Pair, open_pair, open_tcp},
     metrics::TurnMetrics,
     relay_socket::{RelaySockets, is_local},
-    shard::{Shard, ShardSender, unix_seconds},
     stream::Streams,
 };
-use crate::config::TurnConfig;
+use crate::{
+    config::TurnConfig,
+    metrics::MediaMetrics,
+    shard::{self, Events, OpenMedia, RoomShards, Shards, TurnPart, unix_seconds},
+};
 
 /// How often port 0 is tried.
 const TRIES: usize = 8;
@@ -47,9 +49,12 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
-    /// The shard's thread or its event queue cannot be made.
-    #[error("the TURN thread cannot start: {0}")]
-    Thread(io::Error),
+    /// The tasks that accept TCP connections cannot be made.
+    #[error("TURN over TCP cannot start: {0}")]
+    Accept(io::Error),
+    /// The data plane cannot start.
+    #[error(transparent)]
+    Shard(#[from] shard::StartError),
 }
 
 /// Where TURN listens, real ports in place of 0.
@@ -66,13 +71,13 @@ pub struct Addresses {
 pub struct TurnHandle {
     addresses: Addresses,
     secret: String,
-    shard: ShardSender,
-    thread: Option<thread::JoinHandle<()>>,
+    shards: Shards,
     accepting: Vec<JoinHandle<()>>,
 }
 
-/// Opens every socket, then serves. Needs a tokio runtime. `public_ip` is what a 1:1 NAT in front
-/// of this machine shows to the world; without `tls` nothing listens on `turn.tls_listen`.
+/// Opens every socket, then serves STUN and TURN alone. Needs a tokio runtime. `public_ip` is what
+/// a 1:1 NAT in front of this machine shows to the world; without `tls` nothing listens on
+/// `turn.tls_listen`.
 ///
 /// # Errors
 /// When an address cannot be opened; nothing is left running then.
@@ -82,6 +87,19 @@ pub fn start(
     tls: Option<Arc<rustls::ServerConfig>>,
     metrics: TurnMetrics,
 ) -> Result<TurnHandle, StartError> {
+    let started = start_with(config, public_ip, tls, metrics, OpenMedia::none(), &MediaMetrics::default())?;
+    Ok(started.0)
+}
+
+/// The same, with the server's media on the shards beside it.
+pub(crate) fn start_with(
+    config: &TurnConfig,
+    public_ip: &[IpAddr],
+    tls: Option<Arc<rustls::ServerConfig>>,
+    metrics: TurnMetrics,
+    media: OpenMedia,
+    media_metrics: &MediaMetrics,
+) -> Result<(TurnHandle, Events), StartError> {
     let interfaces = interfaces();
     let (pairs, turn) = open_pairs(config, &interfaces)?;
     let (tls_listeners, turn_tls) = if tls.is_some() { open_tls(config)? } else { Default::default() };
@@ -98,6 +116,7 @@ pub fn start(
         realm: config.realm.clone(),
         credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets },
         policy,
+        media: media.addresses(),
         relay_ipv4: relays.has(AddressFamily::IPV4),
         relay_ipv6: relays.has(AddressFamily::IPV6),
         limits: limits(config),
@@ -105,11 +124,11 @@ pub fn start(
     let core = Server::new(core, rand::random(), Instant::now(), unix_seconds());
     let relay_sockets = RelaySockets::new(relays, config.relay_ports);
     let (udp, tcp): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.udp, pair.tcp)).unzip();
-    let (shard, sender) = Shard::new(core, udp, relay_sockets, metrics).map_err(StartError::Thread)?;
-    let streams = Streams::new(sender.clone(), config.connections_per_address);
-    let accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Thread)?;
-    let thread = thread::Builder::new().name("turn-shard".into()).spawn(|| shard.run()).map_err(StartError::Thread)?;
-    Ok(TurnHandle { addresses: Addresses { turn, turn_tls }, secret, shard: sender, thread: Some(thread), accepting })
+    let part = |live| TurnPart::new(core, udp, relay_sockets, metrics, live);
+    let (shards, events) = Shards::start(part, media, media_metrics)?;
+    let streams = Streams::new(shards.first().clone(), config.connections_per_address);
+    let accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Accept)?;
+    Ok((TurnHandle { addresses: Addresses { turn, turn_tls }, secret, shards, accepting }, events))
 }
 
 impl TurnHandle {
@@ -127,38 +146,26 @@ impl TurnHandle {
 
     /// Refuses new allocations from now on; those that live go on.
     pub fn drain(&self) {
-        self.shard.drain();
+        self.shards.first().drain();
     }
 
-    /// Whether the thread has ended by itself, by a fault: nobody is served any more.
+    /// Whether a thread has ended by itself, by a fault: its people are served no more.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        self.thread.as_ref().is_none_or(thread::JoinHandle::is_finished)
+        self.shards.is_dead()
+    }
+
+    /// The way to the rooms' media.
+    pub(crate) fn rooms(&self) -> RoomShards {
+        self.shards.rooms()
     }
 
     /// Ends everything, and waits for it.
-    pub async fn stop(mut self) {
-        self.end();
-        self.shard.stop();
-        if let Some(thread) = self.thread.take() {
-            // The thread answers within one round of its loop; a panic in it has been reported.
-            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
-        }
-    }
-
-    fn end(&self) {
+    pub async fn stop(self) {
         for task in &self.accepting {
             task.abort();
         }
-    }
-}
-
-impl Drop for TurnHandle {
-    fn drop(&mut self) {
-        self.end();
-        if self.thread.is_some() {
-            self.shard.stop();
-        }
+        self.shards.stop().await;
     }
 }
 
@@ -258,7 +265,7 @@ mod tests {
         let config = TurnConfig { listen, ..TurnConfig::default() };
         let handle = start(&config, &[], None, TurnMetrics::new()).expect("free ports on loopback");
         assert!(!handle.is_dead());
-        handle.shard.stop();
+        handle.shards.first().stop();
         for _ in 0..500 {
             if handle.is_dead() {
                 return;

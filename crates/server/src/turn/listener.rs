@@ -50,7 +50,7 @@ fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 /// Opens a TCP listener.
-pub(super) fn open_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn open_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;

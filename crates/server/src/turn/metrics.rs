@@ -59,7 +59,7 @@ impl TurnMetrics {
     }
 
     /// Takes over what has changed since `before`, and `unsent` more packets that sockets refused.
-    pub(super) fn publish(&self, before: &Counters, now: &Counters, unsent: u64) {
+    pub(crate) fn publish(&self, before: &Counters, now: &Counters, unsent: u64) {
         for transport in Transport::ALL {
             let live = i64::try_from(now.allocations[transport.index()]).unwrap_or(i64::MAX);
             self.allocations.get_or_create(&ByTransport { transport: transport.name() }).set(live);

@@ -1,7 +1,7 @@
 //! STUN and TURN on real sockets, around the core in `madang-turn`.
 //!
-//! One plain thread, the [`shard`], owns the core and every UDP socket: listeners and relays. TCP
-//! and TLS connections are tokio tasks ([`stream`]) that cut their bytes into messages and
+//! The first shard ([`crate::shard`]) owns the core and every UDP socket: listeners and relays.
+//! TCP and TLS connections are tokio tasks ([`stream`]) that cut their bytes into messages and
 //! exchange whole messages with the shard through bounded queues.
 //!
 //! [`start`] opens every socket before it returns, so that a port in use is an error at the start
@@ -12,9 +12,12 @@ mod handle;
 mod listener;
 mod metrics;
 mod relay_socket;
-mod shard;
 mod stream;
 
-pub(crate) use addresses::interfaces;
+pub(crate) use addresses::{expand, interfaces};
+pub(crate) use handle::start_with;
 pub use handle::{Addresses, StartError, TurnHandle, start};
+pub(crate) use listener::open_tcp;
 pub use metrics::TurnMetrics;
+pub(crate) use relay_socket::{Opened, RelaySockets};
+pub(crate) use stream::{PacketReceiver, PacketSender, packet_queue};

@@ -24,27 +24,27 @@ const ORDERED_TRIES: usize = 2048;
 const RELAY_BUFFER: usize = 1 << 20;
 
 /// Opens relay sockets and knows which ports are taken.
-pub(super) struct RelaySockets {
+pub(crate) struct RelaySockets {
     addresses: RelayAddresses,
     ports: PortRange,
     taken: HashSet<SocketAddr>,
 }
 
 /// An open relay.
-pub(super) struct Opened {
-    pub(super) socket: UdpSocket,
-    pub(super) local: SocketAddr,
+pub(crate) struct Opened {
+    pub(crate) socket: UdpSocket,
+    pub(crate) local: SocketAddr,
     /// What peers are told.
-    pub(super) relayed: SocketAddr,
+    pub(crate) relayed: SocketAddr,
 }
 
 impl RelaySockets {
-    pub(super) fn new(addresses: RelayAddresses, ports: PortRange) -> Self {
+    pub(crate) fn new(addresses: RelayAddresses, ports: PortRange) -> Self {
         Self { addresses, ports, taken: HashSet::new() }
     }
 
     /// Opens what was asked for: one socket, or two on neighbouring ports.
-    pub(super) fn open(&mut self, wish: &OpenRelay) -> io::Result<(Opened, Option<Opened>)> {
+    pub(crate) fn open(&mut self, wish: &OpenRelay) -> io::Result<(Opened, Option<Opened>)> {
         let address = self.addresses.choose(wish.family, wish.server.ip());
         let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
@@ -63,7 +63,7 @@ impl RelaySockets {
     }
 
     /// A relay is closed: its port may be used again.
-    pub(super) fn release(&mut self, local: SocketAddr) {
+    pub(crate) fn release(&mut self, local: SocketAddr) {
         self.taken.remove(&local);
     }
 
@@ -112,7 +112,7 @@ fn bind(address: RelayAddress, port: u16) -> io::Result<Opened> {
 }
 
 /// Whether `ip` is an address that this machine can open sockets on.
-pub(super) fn is_local(ip: IpAddr) -> io::Result<()> {
+pub(crate) fn is_local(ip: IpAddr) -> io::Result<()> {
     bind(RelayAddress { bind: ip, advertise: ip }, 0).map(drop)
 }
 

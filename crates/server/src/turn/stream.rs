@@ -21,8 +21,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::shard::{Command, ShardSender};
-use crate::listen::{Permit, Permits};
+use crate::{
+    listen::{Permit, Permits},
+    shard::{Command, ShardSender, StreamCommand},
+};
 
 /// A connection has this long for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -113,7 +115,7 @@ impl Streams {
     async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
         let (to, packets) = packet_queue();
-        if !self.shard.send(Command::Opened { client, connection, to }).await {
+        if !self.shard.send(Command::Stream(StreamCommand::Opened { client, connection, to })).await {
             return;
         }
         let (reader, writer) = tokio::io::split(stream);
@@ -123,7 +125,7 @@ impl Streams {
             ended = self.read(reader, client, is_allocated) => ended,
         };
         tracing::debug!(?client, ?ended, "a TURN connection has ended");
-        self.shard.send(Command::Closed { client, connection }).await;
+        self.shard.send(Command::Stream(StreamCommand::Closed { client, connection })).await;
     }
 
     /// Cuts what the client sends into messages, until it stops.
@@ -153,7 +155,7 @@ impl Streams {
                     Ok(None) => break,
                     Err(_) => return Ended::NotStun,
                 };
-                if !self.shard.send(Command::Frame { client, data }).await {
+                if !self.shard.send(Command::Stream(StreamCommand::Frame { client, data })).await {
                     return Ended::ByShard;
                 }
             }
@@ -183,7 +185,7 @@ async fn write(
 }
 
 /// A bounded queue of packets for one client.
-fn packet_queue() -> (PacketSender, PacketReceiver) {
+pub(crate) fn packet_queue() -> (PacketSender, PacketReceiver) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let queued = Arc::new(AtomicUsize::new(0));
     (PacketSender { packets: sender, queued: queued.clone() }, PacketReceiver { packets: receiver, queued })
@@ -191,14 +193,14 @@ fn packet_queue() -> (PacketSender, PacketReceiver) {
 
 /// The shard's end of a connection's queue.
 #[derive(Debug)]
-pub(super) struct PacketSender {
+pub(crate) struct PacketSender {
     packets: mpsc::Sender<Bytes>,
     queued: Arc<AtomicUsize>,
 }
 
 impl PacketSender {
     /// `false` when the client does not read fast enough, or has gone.
-    pub(super) fn send(&self, packet: &[u8]) -> bool {
+    pub(crate) fn send(&self, packet: &[u8]) -> bool {
         if self.queued.load(Ordering::Relaxed) + packet.len() > QUEUE_BYTES {
             return false;
         }
@@ -213,13 +215,13 @@ impl PacketSender {
 }
 
 /// The connection's end.
-struct PacketReceiver {
+pub(crate) struct PacketReceiver {
     packets: mpsc::Receiver<Bytes>,
     queued: Arc<AtomicUsize>,
 }
 
 impl PacketReceiver {
-    async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         self.packets.recv().await
     }
 
@@ -227,7 +229,7 @@ impl PacketReceiver {
         self.packets.is_empty()
     }
 
-    fn written(&self, bytes: usize) {
+    pub(crate) fn written(&self, bytes: usize) {
         self.queued.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

@@ -33,7 +33,9 @@ pub(crate) async fn start(toml: &str) -> Server {
 pub(crate) fn config(toml: &str) -> Config {
     let mut config = Config::parse("the test", toml).expect("the configuration is right");
     let turn = &mut config.turn;
-    for address in config.http.listen.0.iter_mut().chain(&mut turn.listen.0).chain(&mut turn.tls_listen.0) {
+    let media = &mut config.media.listen.0;
+    let turn = turn.listen.0.iter_mut().chain(&mut turn.tls_listen.0);
+    for address in config.http.listen.0.iter_mut().chain(turn).chain(media) {
         address.set_port(0);
     }
     config

@@ -39,6 +39,7 @@ pub(crate) fn config() -> Config {
         realm: REALM.into(),
         credentials: Credentials { users, secrets: vec!["old secret".into(), "secret".into()] },
         policy: PeerPolicy { own: vec![addr("198.51.100.1:0").ip()], ..PeerPolicy::default() },
+        media: Vec::new(),
         relay_ipv4: true,
         relay_ipv6: true,
         limits: Limits::default(),

@@ -1,0 +1,95 @@
+//! What goes into a forwarder and what comes out of it.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use madang_protocol::{MediaCommand, MediaEvent};
+
+use crate::session::{Certificate, LocalCandidate, Transmit, Transport};
+
+/// A room, numbered by the shell; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomKey(pub u64);
+
+/// How a forwarder is set up.
+#[derive(Clone, Debug)]
+pub struct SfuConfig {
+    /// Where its links' media comes to.
+    pub candidates: Vec<LocalCandidate>,
+    /// The certificate of its links; `None` makes one for each.
+    pub certificate: Option<Certificate>,
+    /// In a room with more cameras than this, only those of the last speakers are forwarded.
+    pub last_n: usize,
+    /// How long forwarded packets may wait for others to the same receiver, so that one wake-up
+    /// and one system call serve several. Zero sends at once.
+    pub gather: Duration,
+}
+
+/// Something that happened to a forwarder.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A packet came.
+    Packet {
+        /// How.
+        transport: Transport,
+        /// From there.
+        from: SocketAddr,
+        /// To this local candidate.
+        to: SocketAddr,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// A room wants something.
+    Command {
+        /// Which room.
+        room: RoomKey,
+        /// What.
+        command: MediaCommand,
+    },
+    /// A batch of inputs is over, or the time that [`Output::Timeout`] named has come.
+    Timeout,
+}
+
+/// What the shell has to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a packet.
+    Transmit(Transmit),
+    /// Tell a room.
+    Event {
+        /// Which room.
+        room: RoomKey,
+        /// What.
+        event: MediaEvent,
+    },
+    /// Nothing more to do now. Give [`Input::Timeout`] at the time named, if any.
+    Timeout(Option<Instant>),
+}
+
+/// What a forwarder counts, since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets of media that came in.
+    pub received: u64,
+    /// Packets of media that were handed to a receiver's session.
+    pub forwarded: u64,
+    /// Their payloads' bytes.
+    pub forwarded_bytes: u64,
+    /// Packets that belong to no link: strangers', or late.
+    pub unknown: u64,
+    /// Keyframes asked of publishers.
+    pub keyframes_asked: u64,
+    /// Keyframes that receivers asked for.
+    pub keyframes_wanted: u64,
+    /// Messages on data channels that were over a participant's rate, or no messages.
+    pub data_refused: u64,
+    /// Links that ended by a fault.
+    pub failed: u64,
+    /// Links that are open now.
+    pub links: u64,
+    /// Subscriptions by what is forwarded and why, now; in the order of
+    /// [`madang_protocol::DeliveryReason`].
+    pub deliveries: [u64; 7],
+}

@@ -1,0 +1,186 @@
+//! A published track: its layers as they come in, and who gets it.
+
+use std::time::{Duration, Instant};
+
+use madang_protocol::{
+    Delivery, DeliveryReason, ParticipantId, Rid, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource,
+};
+use smallvec::SmallVec;
+
+use super::{
+    demand::Demand, keyframes::Keyframes, link::TrackKey, rewrite::Rewriter, select::LayerSelector, speakers::Speakers,
+};
+use crate::session::{LayerId, Line};
+
+/// The layers of a camera and of a screen, from the smallest.
+const CAMERA: &[&str] = &["l", "m", "h"];
+const SCREEN: &[&str] = &["l", "h"];
+
+/// The layers that a publisher of several is offered.
+pub(super) fn rids(track: &TrackInfo) -> &'static [&'static str] {
+    match (track.kind, track.source) {
+        (TrackKind::Audio, _) => &[],
+        (TrackKind::Video, TrackSource::Screen) => SCREEN,
+        (TrackKind::Video, _) => CAMERA,
+    }
+}
+
+/// The forwarder's view of a room.
+#[derive(Default)]
+pub(super) struct MediaRoom {
+    pub(super) links: Vec<usize>,
+    pub(super) tracks: Vec<TrackKey>,
+    pub(super) speakers: Speakers,
+    /// The speakers that everyone was last told of.
+    pub(super) told: Vec<ParticipantId>,
+    /// The participants whose cameras are forwarded, where there are too many for all.
+    pub(super) on_stage: Vec<ParticipantId>,
+}
+
+/// A published track.
+pub(super) struct Track {
+    pub(super) id: TrackId,
+    pub(super) kind: TrackKind,
+    pub(super) source: TrackSource,
+    pub(super) muted: bool,
+    /// The publisher's link, and the line on which it comes.
+    pub(super) owner: usize,
+    pub(super) line: Line,
+    pub(super) layers: SmallVec<[Layer; 3]>,
+    pub(super) keyframes: Keyframes,
+    pub(super) demand: Demand,
+    pub(super) subscriptions: Vec<Subscription>,
+}
+
+/// One layer as it comes in.
+pub(super) struct Layer {
+    pub(super) rid: Option<&'static str>,
+    /// From its newest keyframe, or guessed from what the publisher said of the track.
+    pub(super) height: Option<u32>,
+    pub(super) rate: RateMeter,
+}
+
+/// One participant's share of a track.
+pub(super) struct Subscription {
+    pub(super) link: usize,
+    pub(super) line: Line,
+    pub(super) wish: Option<Subscribe>,
+    pub(super) selector: LayerSelector,
+    pub(super) rewriter: Rewriter,
+    pub(super) decision: super::allocator::Decision,
+    pub(super) told: Option<Delivery>,
+    /// Its link can carry it: negotiated and connected.
+    pub(super) open: bool,
+}
+
+impl Track {
+    pub(super) fn new(info: TrackInfo, owner: usize, line: Line, rids: &[&'static str], now: Instant) -> Self {
+        let names = rids.iter().copied().map(Some).chain(rids.is_empty().then_some(None));
+        let count = rids.len().max(1);
+        let layers = names.enumerate().map(|(place, rid)| Layer {
+            rid,
+            // Each layer is half as high as the next, as the SDK sets them up.
+            height: info.height.map(|height| height >> (count - 1 - place)),
+            rate: RateMeter::new(now),
+        });
+        Self {
+            kind: info.kind,
+            source: info.source,
+            muted: info.muted,
+            owner,
+            line,
+            layers: layers.collect(),
+            keyframes: Keyframes::default(),
+            demand: Demand::default(),
+            subscriptions: Vec::new(),
+            id: info.id,
+        }
+    }
+
+    pub(super) fn subscription_mut(&mut self, link: usize) -> Option<&mut Subscription> {
+        self.subscriptions.iter_mut().find(|subscription| subscription.link == link)
+    }
+
+    pub(super) fn rid(&self, layer: LayerId) -> Option<Rid> {
+        self.layers.get(usize::from(layer.0))?.rid.map(Rid::from)
+    }
+}
+
+impl Subscription {
+    pub(super) fn new(link: usize, line: Line, wish: Option<Subscribe>) -> Self {
+        Self {
+            link,
+            line,
+            wish,
+            selector: LayerSelector::default(),
+            rewriter: Rewriter::new(1),
+            decision: super::allocator::Decision::paused(DeliveryReason::Publisher),
+            told: None,
+            open: false,
+        }
+    }
+}
+
+/// Bits per second over the last second, in eighths.
+#[derive(Debug)]
+pub(super) struct RateMeter {
+    slots: [u64; Self::SLOTS],
+    slot: u64,
+    start: Instant,
+    /// When the first packet came.
+    since: Option<Instant>,
+}
+
+impl RateMeter {
+    const SLOTS: usize = 8;
+    const SLOT: Duration = Duration::from_millis(125);
+
+    fn new(now: Instant) -> Self {
+        Self { slots: [0; Self::SLOTS], slot: 0, start: now, since: None }
+    }
+
+    fn turn_to(&mut self, now: Instant) {
+        let slot = (now.saturating_duration_since(self.start).as_millis() / Self::SLOT.as_millis()) as u64;
+        for passed in (self.slot + 1..=slot).take(Self::SLOTS) {
+            self.slots[(passed % Self::SLOTS as u64) as usize] = 0;
+        }
+        self.slot = self.slot.max(slot);
+    }
+
+    pub(super) fn add(&mut self, now: Instant, bytes: usize) {
+        self.turn_to(now);
+        self.since.get_or_insert(now);
+        self.slots[(self.slot % Self::SLOTS as u64) as usize] += bytes as u64;
+    }
+
+    /// `None` before anything came for a quarter of a second, or when nothing came for a second.
+    pub(super) fn bits_per_second(&mut self, now: Instant) -> Option<u64> {
+        self.turn_to(now);
+        let age = now.saturating_duration_since(self.since?);
+        let sum: u64 = self.slots.iter().sum();
+        if sum == 0 {
+            self.since = None;
+            return None;
+        }
+        let window = age.min(Self::SLOT * Self::SLOTS as u32);
+        (window >= Self::SLOT * 2).then(|| sum * 8 * 1000 / u64::try_from(window.as_millis()).unwrap_or(1000).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_stream_is_measured_and_silence_forgets_it() {
+        let start = Instant::now();
+        let mut meter = RateMeter::new(start);
+        assert_eq!(meter.bits_per_second(start), None);
+        for step in 0..200_u32 {
+            meter.add(start + Duration::from_millis(10) * step, 1250);
+        }
+        let rate = meter.bits_per_second(start + Duration::from_millis(1999)).expect("a rate");
+        assert!((900_000..=1_100_000).contains(&rate), "{rate}");
+        assert_eq!(meter.bits_per_second(start + Duration::from_secs(4)), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! Opening media ports, starting shards, and holding on to them.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    thread,
+    time::Instant,
+};
+
+use madang_media::{
+    session::{Certificate, LocalCandidate},
+    sfu::{RoomKey, Sfu, SfuConfig},
+};
+use madang_protocol::{MediaCommand, MediaEvent};
+use madang_udp::{Options, UdpSocket};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use super::{
+    ShardSender, TurnPart,
+    live_relays::LiveRelays,
+    media::{MediaPart, MediaPorts, MediaSocket},
+    run::Shard,
+    tcp::MediaStreams,
+};
+use crate::{
+    config::Media,
+    metrics::MediaMetrics,
+    turn::{expand, interfaces, open_tcp},
+};
+
+/// Events of rooms that wait for the control plane, from each shard.
+const EVENTS: usize = 4096;
+
+/// The data plane could not start. The process ends.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A media port cannot be used.
+    #[error("`media.listen` = {address}: cannot be opened: {source}")]
+    Open {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread or its event queue cannot be made.
+    #[error("a data plane thread cannot start: {0}")]
+    Thread(io::Error),
+}
+
+/// One shard's media ports: UDP, and TCP on the same number.
+struct ShardPorts {
+    sockets: Vec<MediaSocket>,
+    tcp: Vec<(std::net::TcpListener, SocketAddr)>,
+}
+
+/// Open media ports, before the shards that will own them.
+pub(crate) struct OpenMedia {
+    shards: Vec<ShardPorts>,
+    last_n: usize,
+    gather: std::time::Duration,
+}
+
+impl OpenMedia {
+    /// Opens the ports of `media.listen`: the first shard gets the port that is configured, and
+    /// each further one the next. Port 0 takes free ones.
+    pub(crate) fn new(config: &Media, public_ip: &[IpAddr]) -> Result<Self, StartError> {
+        let count = match config.shards {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let interfaces = interfaces();
+        let mut shards = Vec::new();
+        for shard in 0..count {
+            let mut ports = ShardPorts { sockets: Vec::new(), tcp: Vec::new() };
+            for &listen in config.listen.iter() {
+                for mut address in expand(listen, &interfaces) {
+                    let offset = u16::try_from(shard).unwrap_or(u16::MAX);
+                    if address.port() != 0 {
+                        address.set_port(address.port().saturating_add(offset));
+                    }
+                    ports.open(address, public_ip)?;
+                }
+            }
+            shards.push(ports);
+        }
+        Ok(Self { shards, last_n: config.last_n, gather: config.gather.0 })
+    }
+
+    /// No media ports: one shard, for TURN alone.
+    pub(crate) fn none() -> Self {
+        let shards = vec![ShardPorts { sockets: Vec::new(), tcp: Vec::new() }];
+        Self { shards, last_n: usize::MAX, gather: std::time::Duration::ZERO }
+    }
+
+    /// What clients are told.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.shards.iter().flat_map(|shard| &shard.sockets).map(|socket| socket.advertised).collect()
+    }
+}
+
+impl ShardPorts {
+    fn open(&mut self, address: SocketAddr, public_ip: &[IpAddr]) -> Result<(), StartError> {
+        let (udp, tcp) = open_pair(address).map_err(|source| StartError::Open { address, source })?;
+        let address = udp.local_addr();
+        let public = public_ip.iter().find(|public| public.is_ipv4() == address.is_ipv4());
+        let ip = match public {
+            Some(public) if !address.ip().is_loopback() => *public,
+            _ => address.ip(),
+        };
+        let advertised = SocketAddr::new(ip, address.port());
+        self.sockets.push(MediaSocket::new(udp, advertised));
+        self.tcp.push((tcp, advertised));
+        Ok(())
+    }
+}
+
+/// The running shards. Dropping it ends them.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    senders: Vec<ShardSender>,
+    threads: Vec<thread::JoinHandle<()>>,
+    accepting: Vec<JoinHandle<()>>,
+}
+
+/// Events of all shards, for the rooms.
+pub(crate) type Events = mpsc::Receiver<(RoomKey, MediaEvent)>;
+
+impl Shards {
+    /// Starts a thread for each set of ports; the first one gets TURN. Needs a tokio runtime.
+    pub(crate) fn start(
+        turn: impl FnOnce(LiveRelays) -> io::Result<TurnPart>,
+        media: OpenMedia,
+        metrics: &MediaMetrics,
+    ) -> Result<(Self, Events), StartError> {
+        let relays = LiveRelays::default();
+        let mut turn = Some(turn(relays.clone()).map_err(StartError::Thread)?);
+        let (events, receiver) = mpsc::channel(EVENTS * media.shards.len());
+        let certificate = Certificate::generate();
+        let mut by_address = HashMap::new();
+        for (index, shard) in media.shards.iter().enumerate() {
+            by_address.extend(shard.sockets.iter().map(|socket| (socket.advertised, index)));
+        }
+        let ports = MediaPorts(Arc::new(by_address));
+        let streams = MediaStreams::new();
+        let (mut shards, mut senders, mut accepting) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, opened) in media.shards.into_iter().enumerate() {
+            let udp = opened.sockets.iter().map(|socket| LocalCandidate { address: socket.advertised, tcp: false });
+            let tcp = opened.tcp.iter().map(|(_, address)| LocalCandidate { address: *address, tcp: true });
+            let config = SfuConfig {
+                candidates: udp.chain(tcp).collect(),
+                certificate: certificate.clone(),
+                last_n: media.last_n,
+                gather: media.gather,
+            };
+            let sfu = Sfu::new(config, Instant::now());
+            let part = MediaPart::new(sfu, opened.sockets, relays.clone(), events.clone(), metrics.clone());
+            let (shard, sender) = Shard::new(index, turn.take(), part, ports.clone()).map_err(StartError::Thread)?;
+            for (listener, address) in opened.tcp {
+                let task = streams.accept(listener, address, sender.clone());
+                accepting.push(task.map_err(|source| StartError::Open { address, source })?);
+            }
+            shards.push(shard);
+            senders.push(sender);
+        }
+        let mut threads = Vec::new();
+        for (index, shard) in shards.into_iter().enumerate() {
+            let others = senders.clone();
+            let thread = thread::Builder::new().name(format!("shard-{index}"));
+            threads.push(thread.spawn(move || shard.run(&others)).map_err(StartError::Thread)?);
+        }
+        Ok((Self { senders, threads, accepting }, receiver))
+    }
+
+    /// The shard with TURN.
+    pub(crate) fn first(&self) -> &ShardSender {
+        &self.senders[0]
+    }
+
+    /// The way to the shard of each room.
+    pub(crate) fn rooms(&self) -> RoomShards {
+        RoomShards(self.senders.clone().into())
+    }
+
+    /// Whether a thread has ended by itself, by a fault: its rooms and relays are served no more.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.threads.iter().any(thread::JoinHandle::is_finished)
+    }
+
+    /// Ends everything, and waits for it.
+    pub(crate) async fn stop(mut self) {
+        self.end();
+        for thread in std::mem::take(&mut self.threads) {
+            // The thread answers within one round of its loop; a panic in it has been reported.
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
+    }
+
+    fn end(&self) {
+        for task in &self.accepting {
+            task.abort();
+        }
+        for sender in &self.senders {
+            sender.stop();
+        }
+    }
+}
+
+impl Drop for Shards {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Brings each room's commands to its shard.
+#[derive(Clone, Debug)]
+pub(crate) struct RoomShards(Arc<[ShardSender]>);
+
+impl RoomShards {
+    /// `false` when the shard takes no more, because it is stuck or has ended.
+    pub(crate) fn command(&self, room: RoomKey, command: MediaCommand) -> bool {
+        self.0[(room.0 % self.0.len() as u64) as usize].room(room, command)
+    }
+}
+
+/// How often port 0 is tried until the port that TCP got is free for UDP too.
+const TRIES: usize = 16;
+
+/// What a burst of media may need while the shard is busy elsewhere. The kernel may grant less.
+const BUFFER: usize = 4 << 20;
+
+/// UDP and TCP on the same port; port 0 takes one that is free for both.
+fn open_pair(address: SocketAddr) -> io::Result<(UdpSocket, std::net::TcpListener)> {
+    let options = Options { receive_buffer: BUFFER, send_buffer: BUFFER, ..Options::default() };
+    let tries = if address.port() == 0 { TRIES } else { 1 };
+    let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..tries {
+        let tcp = open_tcp(address)?;
+        match UdpSocket::bind(tcp.local_addr()?, options) {
+            Ok(udp) => return Ok((udp, tcp)),
+            Err(why) => failure = why,
+        }
+    }
+    Err(failure)
+}

@@ -1,0 +1,73 @@
+//! The data plane: one plain thread for each core, with its own poll loop and sockets, no async
+//! and no locks.
+//!
+//! A shard owns the rooms that were put on it ([`media::MediaPart`]); the first one owns TURN too
+//! ([`turn::TurnPart`]). A packet that comes by our TURN for our own media port, or goes the
+//! other way, is handed over in process: directly where both are on one shard, else through the
+//! bounded queue between two.
+
+mod handle;
+mod live_relays;
+mod media;
+mod queue;
+mod run;
+mod tcp;
+mod turn;
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+pub use handle::StartError;
+pub(crate) use handle::{Events, OpenMedia, RoomShards, Shards};
+pub(crate) use queue::{Command, ShardSender};
+pub(crate) use turn::{StreamCommand, TurnPart, unix_seconds};
+
+/// A packet between a relayed address and a media port, both ours.
+#[derive(Debug)]
+pub(crate) struct FromRelay {
+    pub(crate) relayed: SocketAddr,
+    pub(crate) media: SocketAddr,
+    pub(crate) data: Bytes,
+}
+
+/// A socket with something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Listener(usize),
+    Relay(usize),
+    Media(usize),
+}
+
+/// The names of sockets in the poll loop.
+mod tokens {
+    use mio::Token;
+
+    use super::Source;
+
+    pub(super) const WAKE: Token = Token(0);
+    const FIRST_LISTENER: usize = 1;
+    const FIRST_MEDIA: usize = 1 << 15;
+    const FIRST_RELAY: usize = 1 << 16;
+
+    pub(super) fn listener(index: usize) -> Token {
+        Token(FIRST_LISTENER + index)
+    }
+
+    pub(super) fn media(index: usize) -> Token {
+        Token(FIRST_MEDIA + index)
+    }
+
+    pub(super) fn relay(index: usize) -> Token {
+        Token(FIRST_RELAY + index)
+    }
+
+    pub(super) fn source(token: Token) -> Option<Source> {
+        match token.0 {
+            0 => None,
+            index if index < FIRST_MEDIA => Some(Source::Listener(index - FIRST_LISTENER)),
+            index if index < FIRST_RELAY => Some(Source::Media(index - FIRST_MEDIA)),
+            index => Some(Source::Relay(index - FIRST_RELAY)),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The way to a shard, from tasks and from other shards.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use madang_media::sfu::RoomKey;
+use madang_protocol::MediaCommand;
+use mio::Waker;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::{FromRelay, StreamCommand};
+use crate::turn::PacketSender;
+
+/// Commands that wait for a shard before senders have to wait.
+const QUEUE: usize = 4096;
+
+/// Commands of rooms that wait before a shard counts as stuck.
+const ROOM_COMMANDS: usize = 65_536;
+
+/// What is asked of a shard.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Of its TURN part.
+    Stream(StreamCommand),
+    /// An ICE-TCP connection to a media port begins; packets for it go to `to`.
+    MediaOpened { from: SocketAddr, media: SocketAddr, connection: u64, to: PacketSender },
+    /// A packet came on it.
+    MediaFrame { from: SocketAddr, media: SocketAddr, data: Bytes },
+    /// It has ended.
+    MediaClosed { from: SocketAddr, media: SocketAddr, connection: u64 },
+    /// A relay on another shard has something for a media port of this one.
+    ToMedia(FromRelay),
+    /// A media port on another shard has something for a relay of this one.
+    ToRelay(FromRelay),
+}
+
+/// What may never be lost to a full queue.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// No new allocations.
+    pub(super) drain: AtomicBool,
+    /// End the thread.
+    pub(super) stop: AtomicBool,
+    /// What rooms want, in their order.
+    pub(super) rooms: Mutex<VecDeque<(RoomKey, MediaCommand)>>,
+}
+
+/// The way to a shard.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardSender {
+    commands: mpsc::Sender<Command>,
+    pub(super) asked: Arc<Asked>,
+    waker: Arc<Waker>,
+}
+
+impl ShardSender {
+    pub(super) fn new(waker: Waker) -> (Self, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(QUEUE);
+        (Self { commands, asked: Arc::default(), waker: Arc::new(waker) }, receiver)
+    }
+
+    /// Waits for room in the queue, so that a fast TCP client is slowed down and not cut off.
+    /// `false` when the shard has ended.
+    pub(crate) async fn send(&self, command: Command) -> bool {
+        let sent = self.commands.send(command).await.is_ok();
+        self.wake();
+        sent
+    }
+
+    /// From another shard, which waits for nobody: a packet that finds no room is lost.
+    pub(super) fn try_send(&self, command: Command) -> bool {
+        let sent = self.commands.try_send(command).is_ok();
+        self.wake();
+        sent
+    }
+
+    /// From a room. `false` when the shard does not take them any more.
+    pub(crate) fn room(&self, room: RoomKey, command: MediaCommand) -> bool {
+        let mut rooms = self.asked.rooms.lock();
+        if rooms.len() >= ROOM_COMMANDS {
+            return false;
+        }
+        rooms.push_back((room, command));
+        drop(rooms);
+        self.wake();
+        true
+    }
+
+    /// No new allocations from its next round on.
+    pub(crate) fn drain(&self) {
+        self.asked.drain.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Ends the thread within its next round.
+    pub(crate) fn stop(&self) {
+        self.asked.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // Fails only when the event queue is gone, and with it the shard.
+        let _ = self.waker.wake();
+    }
+}

@@ -1,0 +1,179 @@
+//! A shard's loop: wait in one place, take what there is in bursts, send what came of it.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Poll, Waker};
+use tokio::sync::mpsc;
+
+use super::{
+    Command, ShardSender, Source, TurnPart,
+    media::{MediaPart, MediaPorts},
+    tokens,
+};
+
+/// Commands taken before sockets get their turn.
+const COMMANDS: usize = 256;
+
+/// A shard without anything to do looks up this often.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub(super) struct Shard {
+    index: usize,
+    poll: Poll,
+    turn: Option<TurnPart>,
+    media: MediaPart,
+    commands: mpsc::Receiver<Command>,
+    sender: ShardSender,
+    ports: MediaPorts,
+    ready: VecDeque<Source>,
+    drained: bool,
+}
+
+impl Shard {
+    /// A shard that is ready to [`Shard::run`], and the way to it. `ports` says on which shard
+    /// each media port is.
+    pub(super) fn new(
+        index: usize,
+        mut turn: Option<TurnPart>,
+        mut media: MediaPart,
+        ports: MediaPorts,
+    ) -> io::Result<(Self, ShardSender)> {
+        let poll = Poll::new()?;
+        let (sender, commands) = ShardSender::new(Waker::new(poll.registry(), tokens::WAKE)?);
+        if let Some(turn) = &mut turn {
+            turn.register(poll.registry())?;
+        }
+        media.register(poll.registry())?;
+        let shard = Self {
+            index,
+            poll,
+            turn,
+            media,
+            commands,
+            sender: sender.clone(),
+            ports,
+            ready: VecDeque::new(),
+            drained: false,
+        };
+        Ok((shard, sender))
+    }
+
+    /// Serves until told to stop. `others` are the ways to all shards, by their places.
+    pub(super) fn run(mut self, others: &[ShardSender]) {
+        let mut events = Events::with_capacity(1024);
+        let (mut next, mut busy) = (Instant::now(), false);
+        while !self.sender.asked.stop.load(Ordering::Acquire) {
+            let wait = if busy { Duration::ZERO } else { next.saturating_duration_since(Instant::now()) };
+            if let Err(why) = self.poll.poll(&mut events, Some(wait))
+                && why.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%why, shard = self.index, "a shard cannot wait for packets");
+                return;
+            }
+            for source in events.iter().filter_map(|event| tokens::source(event.token())) {
+                self.is_ready(source);
+            }
+            self.drain_if_asked();
+            let commands_left = self.take_commands();
+            self.read_ready();
+            next = self.settle(others);
+            busy = commands_left || !self.ready.is_empty();
+        }
+    }
+
+    fn is_ready(&mut self, source: Source) {
+        let news = match (source, &mut self.turn) {
+            (Source::Media(index), _) => self.media.queue(index),
+            (_, Some(turn)) => turn.queue(source),
+            (_, None) => false,
+        };
+        if news {
+            self.ready.push_back(source);
+        }
+    }
+
+    fn drain_if_asked(&mut self) {
+        if !self.drained && self.sender.asked.drain.load(Ordering::Acquire) {
+            self.drained = true;
+            if let Some(turn) = &mut self.turn {
+                turn.drain(self.poll.registry());
+            }
+        }
+    }
+
+    /// Says whether there may be more, for which no further wake-up comes.
+    fn take_commands(&mut self) -> bool {
+        let rooms = std::mem::take(&mut *self.sender.asked.rooms.lock());
+        let now = Instant::now();
+        for (room, command) in rooms {
+            self.media.command(now, room, command);
+        }
+        for _ in 0..COMMANDS {
+            let Ok(command) = self.commands.try_recv() else { return false };
+            let now = Instant::now();
+            match (command, &mut self.turn) {
+                (Command::Stream(command), Some(turn)) => turn.stream(now, self.poll.registry(), command),
+                (Command::ToRelay(packet), Some(turn)) => turn.from_media(now, self.poll.registry(), &packet),
+                (Command::Stream(_) | Command::ToRelay(_), None) => {}
+                (Command::ToMedia(packet), _) => self.media.from_relay(now, &packet),
+                (Command::MediaOpened { from, media, connection, to }, _) => {
+                    self.media.opened(from, media, connection, to);
+                }
+                (Command::MediaFrame { from, media, data }, _) => self.media.frame(now, from, media, &data),
+                (Command::MediaClosed { from, media, connection }, _) => self.media.closed(from, media, connection),
+            }
+        }
+        true
+    }
+
+    /// Reads from each ready socket once around; those with more stay in the queue.
+    fn read_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            let Some(source) = self.ready.pop_front() else { return };
+            let more = match (source, &mut self.turn) {
+                (Source::Media(index), _) => self.media.read(index),
+                (_, Some(turn)) => turn.read(self.poll.registry(), source),
+                (_, None) => false,
+            };
+            if more {
+                self.ready.push_back(source);
+            }
+        }
+    }
+
+    /// Hands over what is for another part, lets time pass, and sends. Says when to come back.
+    fn settle(&mut self, others: &[ShardSender]) -> Instant {
+        let now = Instant::now();
+        for packet in self.turn.as_mut().map(TurnPart::take_for_media).unwrap_or_default() {
+            match self.ports.shard_of(&packet.media) {
+                Some(shard) if shard == self.index => self.media.from_relay(now, &packet),
+                Some(shard) => {
+                    let _ = others.get(shard).is_some_and(|other| other.try_send(Command::ToMedia(packet)));
+                }
+                None => {}
+            }
+        }
+        let media_due = self.media.settle(now);
+        self.hand_to_relays(now, others);
+        let turn_due = self.turn.as_mut().map(|turn| turn.timeout(now, self.poll.registry()));
+        [media_due, turn_due].into_iter().flatten().min().unwrap_or(now + IDLE)
+    }
+
+    /// What media ports of this shard have for relays of ours.
+    fn hand_to_relays(&mut self, now: Instant, others: &[ShardSender]) {
+        for packet in self.media.take_for_relays() {
+            match &mut self.turn {
+                Some(turn) => turn.from_media(now, self.poll.registry(), &packet),
+                None => {
+                    let _ = others.first().is_some_and(|first| first.try_send(Command::ToRelay(packet)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! ICE-TCP (RFC 6544): connections to media ports, with a length of two bytes before each packet
+//! (RFC 4571). Tokio tasks that exchange whole packets with the shard.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, tcp},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::{Command, ShardSender};
+use crate::{
+    listen::{Permit, Permits},
+    turn::{PacketReceiver, packet_queue},
+};
+
+/// Connections to all media ports, and from one address.
+const CONNECTIONS: u32 = 20_000;
+const PER_ADDRESS: u32 = 256;
+
+/// A peer checks every few seconds; one that is silent for longer has gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A write that takes longer than this is to a client that has gone.
+const STALLED: Duration = Duration::from_secs(15);
+
+/// The longest packet: what the largest datagram can hold.
+const LONGEST: usize = 9 * 1024;
+
+/// What the connections share.
+#[derive(Clone)]
+pub(super) struct MediaStreams {
+    permits: Permits,
+    connections: Arc<AtomicU64>,
+}
+
+impl MediaStreams {
+    pub(super) fn new() -> Self {
+        Self { permits: Permits::new(CONNECTIONS, PER_ADDRESS), connections: Arc::default() }
+    }
+
+    /// Accepts in a task of its own. `media` is the candidate that clients were told.
+    pub(super) fn accept(
+        &self,
+        listener: std::net::TcpListener,
+        media: SocketAddr,
+        shard: ShardSender,
+    ) -> io::Result<JoinHandle<()>> {
+        let listener = TcpListener::from_std(listener)?;
+        Ok(tokio::spawn(self.clone().listen(listener, media, shard)))
+    }
+
+    async fn listen(self, listener: TcpListener, media: SocketAddr, shard: ShardSender) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, from)) => {
+                    let Some(permit) = self.permits.acquire(from.ip()) else { continue };
+                    tokio::spawn(self.clone().serve(stream, from, media, shard.clone(), permit));
+                }
+                Err(why) => {
+                    // Most likely out of file descriptors; some will be free in a moment.
+                    tracing::warn!(%why, "an ICE-TCP connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(self, stream: TcpStream, from: SocketAddr, media: SocketAddr, shard: ShardSender, permit: Permit) {
+        let _ = stream.set_nodelay(true);
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        let (to, packets) = packet_queue();
+        if shard.send(Command::MediaOpened { from, media, connection, to }).await {
+            let (reader, writer) = stream.into_split();
+            tokio::select! {
+                () = read(reader, from, media, &shard) => {}
+                () = write(writer, packets) => {}
+            }
+            shard.send(Command::MediaClosed { from, media, connection }).await;
+        }
+        drop(permit);
+    }
+}
+
+/// Cuts what the client sends into packets, until it stops or sends nonsense.
+async fn read(mut reader: tcp::OwnedReadHalf, from: SocketAddr, media: SocketAddr, shard: &ShardSender) {
+    let mut bytes = BytesMut::with_capacity(16 * 1024);
+    loop {
+        loop {
+            match next_packet(&mut bytes) {
+                Ok(Some(data)) => {
+                    if !shard.send(Command::MediaFrame { from, media, data }).await {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                Err(TooLong) => return,
+            }
+        }
+        bytes.reserve(2 + LONGEST);
+        if !matches!(timeout(SILENCE, reader.read_buf(&mut bytes)).await, Ok(Ok(1..))) {
+            return;
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct TooLong;
+
+/// Takes the first packet off, when it is there whole.
+fn next_packet(bytes: &mut BytesMut) -> Result<Option<Bytes>, TooLong> {
+    let Some(length) = bytes.first_chunk::<2>().map(|length| usize::from(u16::from_be_bytes(*length))) else {
+        return Ok(None);
+    };
+    if length > LONGEST {
+        return Err(TooLong);
+    }
+    if bytes.len() < 2 + length {
+        return Ok(None);
+    }
+    bytes.advance(2);
+    Ok(Some(bytes.split_to(length).freeze()))
+}
+
+/// Sends what the shard has for the client, until the shard hangs up.
+async fn write(mut writer: tcp::OwnedWriteHalf, mut packets: PacketReceiver) {
+    let mut framed = BytesMut::new();
+    while let Some(packet) = packets.next().await {
+        let Ok(length) = u16::try_from(packet.len()) else { continue };
+        framed.clear();
+        framed.extend_from_slice(&length.to_be_bytes());
+        framed.extend_from_slice(&packet);
+        if !matches!(timeout(STALLED, writer.write_all(&framed)).await, Ok(Ok(()))) {
+            return;
+        }
+        packets.written(packet.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_cut_out_of_the_stream_wherever_it_is_torn() {
+        let stream = [0, 3, 1, 2, 3, 0, 0, 0, 1, 9];
+        for torn in 0..stream.len() {
+            let mut bytes = BytesMut::from(&stream[..torn]);
+            let mut packets = Vec::new();
+            while let Ok(Some(packet)) = next_packet(&mut bytes) {
+                packets.push(packet.to_vec());
+            }
+            bytes.extend_from_slice(&stream[torn..]);
+            while let Ok(Some(packet)) = next_packet(&mut bytes) {
+                packets.push(packet.to_vec());
+            }
+            assert_eq!(packets, [vec![1, 2, 3], vec![], vec![9]], "torn at {torn}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_any_packet_ends_the_connection() {
+        assert_eq!(next_packet(&mut BytesMut::from(&[0x30, 0][..])), Err(TooLong));
+    }
+}
