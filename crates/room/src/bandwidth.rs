@@ -107,9 +107,9 @@ impl Uplink {
     }
 }
 
-/// What each of `links` links may send.
+/// What each of `links` links may send. Without `uplink` congestion is no reason.
 pub(crate) fn share(
-    uplink: &Uplink,
+    uplink: Option<&Uplink>,
     room: Option<BitsPerSecond>,
     participant: Option<BitsPerSecond>,
     links: usize,
@@ -118,7 +118,7 @@ pub(crate) fn share(
     let limits = [
         (room, BitrateReason::RoomLimit),
         (participant, BitrateReason::ParticipantLimit),
-        (uplink.congestion_limit(settings), BitrateReason::Congestion),
+        (uplink.and_then(|uplink| uplink.congestion_limit(settings)), BitrateReason::Congestion),
     ];
     let tightest = limits.into_iter().filter_map(|(most, reason)| Some((most?, reason))).min_by_key(|(most, _)| *most);
     match tightest {
@@ -173,7 +173,7 @@ mod tests {
         links: usize,
     ) -> (Option<u64>, BitrateReason) {
         let limit = |most: Option<u64>| most.map(BitsPerSecond);
-        let bound = share(uplink, limit(room), limit(participant), links, &BandwidthSettings::default());
+        let bound = share(Some(uplink), limit(room), limit(participant), links, &BandwidthSettings::default());
         (bound.most.map(|most| most.0), bound.reason)
     }
 
@@ -222,6 +222,14 @@ mod tests {
             uplink.report(&[&link("a", 4_000_000, 480_000)], &BandwidthSettings::default());
         }
         assert_eq!(share_of(&uplink, None, None, 1), (None, Unlimited));
+    }
+
+    #[test]
+    fn a_full_uplink_is_no_reason_where_it_is_not_looked_at() {
+        let settings = BandwidthSettings::default();
+        let bound = share(None, Some(BitsPerSecond(900_000)), None, 1, &settings);
+        assert_eq!(bound, Bound { most: Some(BitsPerSecond(900_000)), reason: RoomLimit });
+        assert_eq!(share(None, None, None, 1, &settings), Bound { most: None, reason: Unlimited });
     }
 
     #[test]

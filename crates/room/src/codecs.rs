@@ -28,6 +28,13 @@ fn common_of<'a>(lists: impl Iterator<Item = &'a [String]>, preference: &[String
     shared
 }
 
+/// Moves `first` to the front, if it is there: what is in use is changed only where it has to be.
+pub(crate) fn keep_first(shared: &mut [String], first: Option<&str>) {
+    if let Some(place) = first.and_then(|first| shared.iter().position(|name| name == first)) {
+        shared[..=place].rotate_right(1);
+    }
+}
+
 /// Checks that a newcomer shares a codec of each kind that it and the room do.
 pub(crate) fn admit<'a>(
     newcomer: &'a Codecs,
@@ -78,6 +85,19 @@ mod tests {
         let preference = codecs(&["OPUS"], &["VP8", "H264"]);
         let shared = common([&chromium, &firefox].into_iter(), &preference);
         assert_eq!(shared, codecs(&["OPUS", "PCMU"], &["VP8", "AV1", "VP9"]));
+    }
+
+    #[test]
+    fn the_codec_in_use_stays_first_while_everyone_has_it() {
+        let of = |first: Option<&str>| {
+            let mut shared = codecs(&[], &["VP8", "VP9", "H264"]).video;
+            keep_first(&mut shared, first);
+            shared.join(" ")
+        };
+        assert_eq!(of(Some("H264")), "H264 VP8 VP9");
+        assert_eq!(of(Some("VP8")), "VP8 VP9 H264");
+        assert_eq!(of(Some("AV1")), "VP8 VP9 H264");
+        assert_eq!(of(None), "VP8 VP9 H264");
     }
 
     #[test]

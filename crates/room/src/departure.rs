@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use madang_protocol::{
-    Bye, ByeAction, Change, ConnectionQuality, Done, LeaveReason, LinkEvent, LinkId, ParticipantEvent, Presence,
-    Quality, RequestId, Role, ServerMessage,
+    Bye, ByeAction, Change, ConnectionQuality, Done, LeaveReason, LinkEvent, LinkId, MediaCommand, ParticipantEvent,
+    Presence, Quality, RequestId, Role, ServerMessage,
 };
 
 use crate::{
@@ -76,8 +76,9 @@ impl Room {
         for link in self.links.ids_of(order) {
             self.close_link(&link);
         }
-        for participant in self.roster.iter_mut() {
-            gone.info.tracks.iter().for_each(|track| participant.wishes.forget(&track.id));
+        self.speakers.retain(|speaker| *speaker != gone.info.id);
+        for track in &gone.info.tracks {
+            self.forget_track(&track.id);
         }
         let participant = gone.info.clone();
         let event = ParticipantEvent { change: Change::Removed, participant, reason: Some(reason) };
@@ -91,9 +92,12 @@ impl Room {
     pub(crate) fn close_link(&mut self, id: &LinkId) {
         let Some(link) = self.links.close(id) else { return };
         self.bitrates_stale = true;
+        if link.is_served() {
+            self.timers.remove(&Timer::Mend(link.answerer()));
+            self.command(MediaCommand::CloseLink { link: link.id.clone() });
+        }
         let message = Arc::new(ServerMessage::Link(LinkEvent::Close { link: link.id.clone(), epoch: link.epoch }));
-        let offerer = link.offerer();
-        for order in [offerer, link.peer_of(offerer)] {
+        for order in [link.offerer(), link.answerer()] {
             self.emit(order, Arc::clone(&message));
         }
     }

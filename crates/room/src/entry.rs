@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use madang_protocol::{
     Bye, ByeAction, Capabilities, Change, ErrorCode, Hello, IceServer, LeaveReason, LinkEvent, ParticipantEvent,
-    ParticipantId, ParticipantInfo, Presence, RequestId, Role, ServerMessage, TopologyPolicy, VERSION,
+    ParticipantId, ParticipantInfo, Presence, RequestId, Role, ServerMessage, VERSION,
 };
 
 use crate::{
@@ -71,16 +71,21 @@ impl Room {
         let replaced = arrival.grant.identity.as_deref().and_then(|identity| self.roster.by_identity(identity));
         let replaced = replaced.map(|participant| participant.order);
         self.check_door(&arrival, replaced, returns)?;
+        let policy = self.policy_for(&arrival.hello);
+        let topology = self.topology_with(policy, &arrival.hello.capabilities, replaced)?;
         let order = self.roster.next_order().ok_or(Refusal::Full(u32::MAX))?;
         if let Some(replaced) = replaced {
             self.depart(replaced, LeaveReason::DuplicateIdentity, Some(duplicate_identity()));
         }
         let participant = self.newcomer(order, &arrival)?;
+        if self.is_new() {
+            (self.policy, self.topology) = (policy, topology);
+        }
         self.roster.insert(participant);
         self.tell_participant(order, Change::Added);
         self.settle_codecs();
-        for peer in self.roster.others(order) {
-            self.open_link(peer, order);
+        if !self.settle_topology("More than two people are here.") {
+            self.open_links_of(order);
         }
         self.welcome(order, arrival.connection, arrival.request, arrival.ice_servers);
         Ok(())
@@ -88,10 +93,6 @@ impl Room {
 
     /// What a newcomer has to meet and somebody who comes back has not.
     fn check_door(&self, arrival: &Arrival, replaced: Option<Order>, returns: bool) -> Result<(), Refusal> {
-        let policy = arrival.hello.topology.unwrap_or(self.policy);
-        if self.roster.is_empty() && matches!(policy, TopologyPolicy::Sfu | TopologyPolicy::Mcu) {
-            return Err(Refusal::MeshOnly);
-        }
         if self.locked && !returns && replaced.is_none() && arrival.grant.role != Some(Role::Host) {
             return Err(Refusal::Locked);
         }
@@ -161,8 +162,8 @@ impl Room {
         self.links.open(id, self.epoch, self.now, one, other);
         self.bitrates_stale = true;
         for (order, peer) in [(one, other), (other, one)] {
-            if let (Some(link), Some(peer)) = (self.links.between(order, peer), self.id_of(peer)) {
-                let event = LinkEvent::Open(link.open_for(order, peer));
+            if let Some(link) = self.links.between(order, peer) {
+                let event = LinkEvent::Open(link.open_for(order, self.id_of(peer)));
                 self.emit(order, Arc::new(ServerMessage::Link(event)));
             }
         }

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use madang_protocol::{
-    BitsPerSecond, ClientFrame, Hello, IceServer, RequestId, Role, Seq, ServerFrameRef, ServerMessage, Topology,
+    BitsPerSecond, ClientFrame, Hello, IceServer, MediaCommand, MediaEvent, RequestId, Role, Seq, ServerFrameRef,
+    ServerMessage, Topology,
 };
 
 /// One signaling connection, numbered by the shell; never used twice.
@@ -59,6 +60,8 @@ pub enum Input {
         /// Otherwise it stays, away, for that grace.
         page_closed: bool,
     },
+    /// The media server answers what [`Output::Media`] told it. What is late is dropped.
+    Media(MediaEvent),
     /// The time that [`Output::Timeout`] named has come.
     Timeout,
     /// The server goes down: everyone is told to come back, and the room ends.
@@ -83,6 +86,9 @@ pub enum Output {
         /// The connection.
         connection: ConnectionId,
     },
+    /// Give this to the media server that carries the room's links. Commands are to reach it in
+    /// order; what it answers comes back as [`Input::Media`].
+    Media(MediaCommand),
     /// Nothing more to do now. Give [`Input::Timeout`] at the time named, if any.
     Timeout(Option<Instant>),
 }

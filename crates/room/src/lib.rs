@@ -23,18 +23,22 @@
 //! assert!(matches!(room.poll_output(), Output::Timeout(None)));
 //! ```
 //!
-//! Every pair of participants has one link, those who are away within their resume grace
-//! included. Everything that a client can make the room keep is bounded by [`Settings`].
+//! In a mesh every pair of participants has one link; in a room that the server forwards for
+//! (`sfu`) each has one to the server. Those who are away within their resume grace keep theirs.
+//! The media behind links to the server is not here: [`Output::Media`] tells the media server
+//! what to do, and [`Input::Media`] brings what it has to say. Everything that a client can make the room keep is bounded by [`Settings`].
 
 mod bandwidth;
 mod codecs;
 mod departed;
 mod departure;
 mod entry;
+mod forwarding;
 mod ids;
 mod io;
 mod kicked;
 mod link;
+mod media_event;
 mod moderation;
 mod negotiation;
 mod quality;
@@ -46,10 +50,12 @@ mod ring;
 mod room;
 mod roster;
 mod secret;
+mod served;
 mod session;
 mod settings;
 mod subscription;
 mod talk;
+mod topology;
 mod track;
 mod validate;
 mod welcome;

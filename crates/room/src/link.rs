@@ -1,4 +1,4 @@
-//! The link plan: exactly one link for each pair of participants, those in grace included.
+//! The link plan: at most one link between two ends, which are participants or the server.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,18 +7,24 @@ use std::{
 
 use madang_protocol::{BitrateReason, BitsPerSecond, Epoch, LinkId, Offerer, OpenLink, ParticipantId, Seq, Topology};
 
-use crate::{negotiation::Negotiating, roster::Order};
+use crate::{
+    negotiation::Negotiating,
+    roster::{Order, SERVER},
+    served::Served,
+};
 
 /// A link lives this long before it may be replaced, so that nobody can keep the other end busy
 /// with making PeerConnections.
 const MIN_LIFE: Duration = Duration::from_secs(1);
 
-/// One PeerConnection between two participants.
+/// One PeerConnection between two participants, or between one and the server.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) epoch: Epoch,
     pub(crate) negotiating: Negotiating,
+    /// What the media server does on it, where the offerer is the server.
+    pub(crate) served: Option<Served>,
     opened: Option<Instant>,
     /// The one who was there longer offers: it is always the one with the lower order.
     offerer: End,
@@ -46,7 +52,8 @@ impl Link {
     fn new(id: LinkId, epoch: Epoch, opened: Option<Instant>, one: Order, other: Order) -> Self {
         let end = |order| End { order, last_signal: Seq(0), told: None };
         let (offerer, answerer) = (end(one.min(other)), end(one.max(other)));
-        Self { id, epoch, negotiating: Negotiating::default(), opened, offerer, answerer }
+        let served = (offerer.order == SERVER).then(Served::default);
+        Self { id, epoch, negotiating: Negotiating::default(), served, opened, offerer, answerer }
     }
 
     /// How long it has to wait before it may be replaced.
@@ -59,11 +66,20 @@ impl Link {
         self.offerer.order
     }
 
+    pub(crate) fn answerer(&self) -> Order {
+        self.answerer.order
+    }
+
+    /// Whether it is a link to the server.
+    pub(crate) fn is_served(&self) -> bool {
+        self.served.is_some()
+    }
+
     pub(crate) fn is_end(&self, order: Order) -> bool {
         order == self.offerer.order || order == self.answerer.order
     }
 
-    /// The participant at the other end.
+    /// Who is at the other end.
     pub(crate) fn peer_of(&self, order: Order) -> Order {
         if order == self.offerer.order { self.answerer.order } else { self.offerer.order }
     }
@@ -76,13 +92,13 @@ impl Link {
         if order == self.offerer.order { &mut self.offerer } else { &mut self.answerer }
     }
 
-    /// The link as the participant at `order` is told of it.
-    pub(crate) fn open_for(&self, order: Order, peer: ParticipantId) -> OpenLink {
+    /// The link as the participant at `order` is told of it. The server is no `peer`.
+    pub(crate) fn open_for(&self, order: Order, peer: Option<ParticipantId>) -> OpenLink {
         OpenLink {
             link: self.id.clone(),
             epoch: self.epoch,
-            kind: Topology::Mesh,
-            peer: Some(peer),
+            kind: if self.is_served() { Topology::Sfu } else { Topology::Mesh },
+            peer,
             offerer: if order == self.offerer.order { Offerer::You } else { Offerer::Peer },
         }
     }
@@ -147,6 +163,10 @@ impl LinkPlan {
         self.of(order).map(|link| link.id.clone()).collect()
     }
 
+    pub(crate) fn ids(&self) -> Vec<LinkId> {
+        self.by_id.keys().cloned().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -165,10 +185,19 @@ mod tests {
         for (one, other) in [(A, B), (B, A)] {
             let link = plan.open(LinkId::from("l_1"), Epoch(0), None, one, other);
             assert_eq!(link.offerer(), A);
-            assert_eq!(link.open_for(A, ParticipantId::from("p_b")).offerer, Offerer::You);
-            assert_eq!(link.open_for(B, ParticipantId::from("p_a")).offerer, Offerer::Peer);
+            assert_eq!(link.open_for(A, Some(ParticipantId::from("p_b"))).offerer, Offerer::You);
+            assert_eq!(link.open_for(B, Some(ParticipantId::from("p_a"))).offerer, Offerer::Peer);
             plan.close(&LinkId::from("l_1"));
         }
+    }
+
+    #[test]
+    fn the_server_offers_on_its_links_and_is_nobodys_peer() {
+        let mut plan = LinkPlan::default();
+        let link = plan.open(LinkId::from("l_1"), Epoch(3), None, A, SERVER);
+        let open = link.open_for(A, None);
+        assert_eq!((open.kind, open.peer, open.offerer), (Topology::Sfu, None, Offerer::Peer));
+        assert!(link.is_served() && link.peer_of(A) == SERVER);
     }
 
     #[test]

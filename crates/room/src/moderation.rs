@@ -5,7 +5,7 @@ use madang_protocol::{
     TrackId,
 };
 
-use crate::{refusal::Refusal, room::Room, roster::Order};
+use crate::{refusal::Refusal, room::Room, roster::Order, topology};
 
 /// Below this not even sound gets through.
 const LEAST_LIMIT: BitsPerSecond = BitsPerSecond(16_000);
@@ -105,12 +105,10 @@ impl Room {
     }
 
     fn choose_topology(&mut self, policy: TopologyPolicy) -> Result<(), Refusal> {
-        match policy {
-            TopologyPolicy::Auto | TopologyPolicy::Mesh => {
-                self.policy = policy;
-                Ok(())
-            }
-            TopologyPolicy::Sfu | TopologyPolicy::Mcu => Err(Refusal::MeshOnly),
-        }
+        let everyone = self.roster.iter().map(|participant| &participant.capabilities);
+        topology::admit(self.topology_under(policy, everyone.clone())?, everyone)?;
+        self.policy = policy;
+        self.settle_topology("A host chose it.");
+        Ok(())
     }
 }

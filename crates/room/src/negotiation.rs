@@ -48,6 +48,11 @@ impl Negotiating {
         Ok(())
     }
 
+    /// Whether this is the newest offer's number.
+    pub(crate) fn is_newest(&self, n: Negotiation) -> bool {
+        n == self.newest
+    }
+
     /// Checks a candidate. Candidates of earlier offers count as long as ICE has not restarted.
     pub(crate) fn candidate(&self, n: Negotiation) -> Result<(), Refusal> {
         if n < self.generation || n > self.newest || n == Negotiation(0) {

@@ -1,6 +1,6 @@
 //! Why a request is refused: the room's one error type.
 
-use madang_protocol::{ErrorCode, Failure, TrackKind, VERSION};
+use madang_protocol::{ErrorCode, Failure, Topology, TrackKind, VERSION};
 use thiserror::Error;
 
 /// A request that the room refuses. None of them ends more than the request, except that a
@@ -13,8 +13,10 @@ pub(crate) enum Refusal {
     AlreadyJoined,
     #[error("{0}")]
     Malformed(&'static str),
-    #[error("this server runs mesh rooms only; ask for `auto` or `mesh`")]
-    MeshOnly,
+    #[error("this server mixes no rooms; ask for `auto`, `mesh` or `sfu`")]
+    NoMixer,
+    #[error("the room would be {}, which somebody's `capabilities.topologies` leave out", topology_name(*.0))]
+    Topology(Topology),
     #[error("the secret is not this session's newest one; join anew without `resume`")]
     WrongSecret,
     #[error("the session belongs to another identity; join anew without `resume`")]
@@ -60,11 +62,19 @@ fn kind_name(kind: TrackKind) -> &'static str {
     }
 }
 
+fn topology_name(topology: Topology) -> &'static str {
+    match topology {
+        Topology::Mesh => "a mesh",
+        Topology::Sfu => "forwarded (sfu)",
+        Topology::Mcu => "mixed (mcu)",
+    }
+}
+
 impl Refusal {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::Version => ErrorCode::BadVersion,
-            Self::AlreadyJoined | Self::Malformed(_) | Self::MeshOnly => ErrorCode::BadRequest,
+            Self::AlreadyJoined | Self::Malformed(_) | Self::NoMixer | Self::Topology(_) => ErrorCode::BadRequest,
             Self::WrongSecret | Self::ForeignSession => ErrorCode::Unauthorized,
             Self::Kicked => ErrorCode::Kicked,
             Self::Locked => ErrorCode::RoomLocked,

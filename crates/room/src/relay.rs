@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use madang_protocol::{Description, Epoch, Ice, LinkId, Restart, SdpType, ServerMessage, TrackId};
+use madang_protocol::{Description, Epoch, Ice, LinkId, MediaCommand, Restart, SdpType, ServerMessage, TrackId};
 
 use crate::{link::Link, refusal::Refusal, room::Room, roster::Order};
 
@@ -22,6 +22,11 @@ impl Room {
         self.check_description(order, &mut desc)?;
         if let Some(link) = self.links.get_mut(&desc.link) {
             link.negotiating.describe(desc.kind, desc.n, &desc.sdp)?;
+            if let Some(served) = &mut link.served {
+                served.offer = None;
+                self.command(MediaCommand::Answer { link: desc.link, n: desc.n, sdp: desc.sdp });
+                return Ok(());
+            }
         }
         desc.from = self.id_of(order);
         let link = desc.link.clone();
@@ -53,9 +58,13 @@ impl Room {
     pub(crate) fn relay_candidate(&mut self, order: Order, mut ice: Ice) -> Result<(), Refusal> {
         let link = self.link_of(order, &ice.link, ice.epoch)?;
         link.negotiating.candidate(ice.n)?;
-        let peer = link.peer_of(order);
+        let (peer, served) = (link.peer_of(order), link.is_served());
         if ice.candidate.as_ref().is_some_and(|candidate| candidate_bytes(candidate) > CANDIDATE_BYTES) {
             return Err(Refusal::TooLarge { what: "the candidate", limit: CANDIDATE_BYTES, unit: "bytes" });
+        }
+        if served {
+            self.command(MediaCommand::Candidate { link: ice.link, candidate: ice.candidate });
+            return Ok(());
         }
         ice.from = self.id_of(order);
         let link = ice.link.clone();
@@ -65,10 +74,14 @@ impl Room {
 
     pub(crate) fn restart(&mut self, order: Order, restart: &Restart) -> Result<(), Refusal> {
         let link = self.link_of(order, &restart.link, restart.epoch)?;
-        let peer = link.peer_of(order);
+        let (peer, served) = (link.peer_of(order), link.is_served());
         if restart.replace {
             if let Some(left) = link.too_young(self.now) {
                 return Err(Refusal::TooSoon { retry_after_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX) });
+            }
+            if served {
+                self.replace_server_link(order);
+                return Ok(());
             }
             self.close_link(&restart.link);
             self.open_link(order, peer);
@@ -90,7 +103,7 @@ impl Room {
     }
 
     /// What was told about the replaced link's tracks holds for the new one too.
-    fn carry_bounds_over(&mut self, one: Order, other: Order) {
+    pub(crate) fn carry_bounds_over(&mut self, one: Order, other: Order) {
         let Some(link) = self.links.between(one, other).map(|link| link.id.clone()) else { return };
         for end in [one, other] {
             self.tell_bounds_again(end, &link);

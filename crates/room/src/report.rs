@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use madang_protocol::{Bitrate, ConnectionQuality, LinkId, LinkStats, Presence, Quality, ServerMessage, Stats};
+use madang_protocol::{
+    Bitrate, ConnectionQuality, LinkId, LinkStats, Presence, Quality, ServerMessage, Stats, Topology,
+};
 
 use crate::{
     bandwidth,
@@ -63,7 +65,9 @@ impl Room {
         let Some(participant) = self.roster.get(order) else { return Vec::new() };
         let settings = &self.settings.bandwidth;
         let links = self.links.of(order).count();
-        let bound = bandwidth::share(&participant.uplink, self.send_limit(), participant.limit(), links, settings);
+        // Within one PeerConnection the sender's own congestion control shares the uplink.
+        let uplink = (self.topology == Topology::Mesh).then_some(&participant.uplink);
+        let bound = bandwidth::share(uplink, self.send_limit(), participant.limit(), links, settings);
         let news = self.links.of(order);
         let news = news.filter(|link| bandwidth::is_news(link.end(order).told, bound, settings.least_change));
         news.map(|link| (link.id.clone(), bound)).collect()

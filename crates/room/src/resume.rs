@@ -13,7 +13,7 @@ use crate::{
     room::{Room, Timer},
     roster::Order,
     session::Attachment,
-    validate,
+    topology, validate,
 };
 
 impl Room {
@@ -30,6 +30,7 @@ impl Room {
         let name = validate::name(grant.name.as_deref().unwrap_or(&hello.name))?;
         if resume.last_s.is_none() {
             self.check_codecs(&hello.capabilities, Some(order))?;
+            topology::admit(self.topology, [&hello.capabilities].into_iter())?;
         }
         self.timers.remove(&Timer::Grace(order));
         // Limits may have changed while nobody could be told.
@@ -110,9 +111,7 @@ impl Room {
         self.tell_participant(order, Change::Changed);
         self.add_tracks(order, &hello.tracks);
         self.settle_codecs();
-        for peer in self.roster.others(order) {
-            self.open_link(peer, order);
-        }
+        self.open_links_of(order);
         self.begin_ring_anew(order);
         self.welcome(order, connection, None, ice_servers);
     }
@@ -123,8 +122,13 @@ impl Room {
         self.reply(connection, request, ServerMessage::Resumed(resumed));
     }
 
-    /// Tells everyone that somebody who was away is present again.
+    /// Tells everyone that somebody who was away is present again. What broke meanwhile is mended.
     fn come_back(&mut self, order: Order) {
+        self.be_present(order);
+        self.mend_server_link(order);
+    }
+
+    fn be_present(&mut self, order: Order) {
         let Some(participant) = self.roster.get_mut(order) else { return };
         if participant.info.presence == Presence::Present {
             return;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use madang_protocol::{
-    BitsPerSecond, Bye, ByeAction, ClientFrame, ClientMessage, Codecs, Done, Epoch, ErrorCode, Pong, RequestId,
-    RoomInfo, RoomName, Seq, ServerMessage, Topology, TopologyPolicy,
+    BitsPerSecond, Bye, ByeAction, ClientFrame, ClientMessage, Codecs, Done, Epoch, ErrorCode, MediaCommand,
+    ParticipantId, Pong, RequestId, RoomInfo, RoomName, Seq, ServerMessage, Topology, TopologyPolicy,
 };
 
 use crate::{
@@ -29,11 +29,17 @@ pub struct Room {
     pub(crate) name: RoomName,
     pub(crate) settings: Arc<Settings>,
     pub(crate) policy: TopologyPolicy,
+    /// How media travels now: a mesh, or forwarded.
+    pub(crate) topology: Topology,
     pub(crate) epoch: Epoch,
     pub(crate) locked: bool,
     /// The limit that a host set for everyone.
     pub(crate) host_limit: Option<BitsPerSecond>,
     pub(crate) codecs: Codecs,
+    /// The video codec of the links to the server: one for all, since nothing is transcoded.
+    pub(crate) forwarded_codec: Option<String>,
+    /// Who speaks, as the media server said last.
+    pub(crate) speakers: Vec<ParticipantId>,
     pub(crate) ids: Ids,
     /// The time of the input at hand; `None` before the first.
     pub(crate) now: Option<Instant>,
@@ -47,6 +53,8 @@ pub struct Room {
     draining: Option<u32>,
     /// Links, limits or measurements changed since bit rates were last looked at.
     pub(crate) bitrates_stale: bool,
+    /// The media server holds something of this room.
+    media_is_used: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -59,6 +67,8 @@ pub(crate) enum Timer {
     Bitrate(Order),
     /// The grace of somebody whose page closed is over.
     Departed,
+    /// A participant's broken link to the server is old enough to be replaced.
+    Mend(Order),
 }
 
 /// How a request that was not refused is answered.
@@ -77,17 +87,20 @@ impl From<()> for Answer {
 
 impl Room {
     /// An empty room. `seed` feeds the generator of identifiers and resume secrets: take it
-    /// from the system's.
+    /// from the system's. `policy` holds where the first to join wishes for no other.
     #[must_use]
     pub fn new(name: RoomName, settings: Arc<Settings>, seed: [u8; 32], policy: TopologyPolicy) -> Self {
         Self {
             name,
             settings,
             policy,
+            topology: Topology::Mesh,
             epoch: Epoch(0),
             locked: false,
             host_limit: None,
             codecs: Codecs::default(),
+            forwarded_codec: None,
+            speakers: Vec::new(),
             ids: Ids::new(seed),
             now: None,
             roster: Roster::default(),
@@ -97,6 +110,7 @@ impl Room {
             timers: BTreeMap::new(),
             draining: None,
             bitrates_stale: false,
+            media_is_used: false,
             outputs: VecDeque::new(),
         }
     }
@@ -111,10 +125,14 @@ impl Room {
             Input::Message { connection, frame, unix_ms } => self.message(connection, frame, unix_ms),
             Input::Disconnected { connection, page_closed: false } => self.disconnected(now, connection),
             Input::Disconnected { connection, page_closed: true } => self.page_closed(now, connection),
+            Input::Media(event) => self.media_event(event),
             Input::Timeout => {}
             Input::Drain { retry_after_ms } => self.drain(retry_after_ms),
         }
         self.fire_timers(now);
+        if self.is_deserted() && std::mem::take(&mut self.media_is_used) {
+            self.outputs.push_back(Output::Media(MediaCommand::End));
+        }
     }
 
     /// The next thing to do. [`Output::Timeout`] is the last of a drain.
@@ -125,14 +143,18 @@ impl Room {
     /// Nobody is inside and nobody can come back: the room can be dropped.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.roster.is_empty() && self.departed.is_empty() && self.outputs.is_empty()
+        self.is_deserted() && self.outputs.is_empty()
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.roster.is_empty() && self.departed.is_empty()
     }
 
     /// Counts for metrics.
     #[must_use]
     pub fn census(&self) -> Census {
         Census {
-            topology: Topology::Mesh,
+            topology: self.topology,
             participants: self.roster.len(),
             present: self.roster.iter().filter(|participant| participant.is_present()).count(),
             links: self.links.len(),
@@ -196,6 +218,7 @@ impl Room {
                 Timer::Grace(order) => self.grace_over(order),
                 Timer::Bitrate(order) => self.tell_bitrates(now, order),
                 Timer::Departed => self.departed_over(now),
+                Timer::Mend(order) => self.mend_server_link(order),
             }
             self.settle_bitrates(now);
         }
@@ -216,6 +239,7 @@ impl Room {
             }
         }
         self.links = LinkPlan::default();
+        self.speakers.clear();
         self.departed.clear();
         self.timers.clear();
     }
@@ -261,11 +285,15 @@ impl Room {
     /// Finds the common codecs anew, after someone came or left.
     pub(crate) fn settle_codecs(&mut self) {
         let everyone = self.roster.iter().map(|participant| &participant.capabilities.codecs);
-        let codecs = codecs::common(everyone, &self.settings.codecs);
+        let mut codecs = codecs::common(everyone, &self.settings.codecs);
+        if self.topology != Topology::Mesh {
+            codecs::keep_first(&mut codecs.video, self.forwarded_codec.as_deref());
+        }
         if codecs != self.codecs {
             self.codecs = codecs;
             self.tell_room();
         }
+        self.settle_forwarded_codec();
     }
 
     /// An event for everyone: numbered, kept for a replay, sent to those connected.
@@ -307,6 +335,11 @@ impl Room {
     /// Sends an event again, under its own number.
     pub(crate) fn replay(&mut self, connection: ConnectionId, s: Seq, message: Arc<ServerMessage>) {
         self.outputs.push_back(Output::Send { connection, frame: OutFrame { re: None, s: Some(s), message } });
+    }
+
+    pub(crate) fn command(&mut self, command: MediaCommand) {
+        self.media_is_used = true;
+        self.outputs.push_back(Output::Media(command));
     }
 
     pub(crate) fn close(&mut self, connection: ConnectionId) {

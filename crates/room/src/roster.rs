@@ -18,6 +18,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Order(pub(crate) u32);
 
+/// The server as an end of links: it was there before everyone, so it makes their offers.
+pub(crate) const SERVER: Order = Order(0);
+
 #[derive(Debug)]
 pub(crate) struct Participant {
     pub(crate) order: Order,

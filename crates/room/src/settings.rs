@@ -13,6 +13,8 @@ pub struct Settings {
     pub codecs: Codecs,
     /// The most that each participant may send in all.
     pub max_send_bps: Option<BitsPerSecond>,
+    /// The most that the server forwards to each participant in all.
+    pub max_receive_bps: Option<BitsPerSecond>,
     /// How long a lost session can be resumed.
     pub resume_grace: Duration,
     /// How often clients are to send `ping`.
@@ -68,6 +70,7 @@ impl Default for Settings {
                 video: ["VP8", "H264", "VP9", "AV1"].map(str::to_owned).to_vec(),
             },
             max_send_bps: None,
+            max_receive_bps: None,
             resume_grace: Duration::from_secs(60),
             ping_interval: Duration::from_secs(15),
             ring_events: 512,

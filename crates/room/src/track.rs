@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use madang_protocol::{
-    Change, Done, LinkId, Mute, ParticipantId, PublishTrack, Role, ServerMessage, Subscribe, TrackEvent, TrackId,
-    TrackInfo,
+    Change, Done, LinkId, MediaCommand, Mute, ParticipantId, PublishTrack, Role, ServerMessage, Subscribe, TrackEvent,
+    TrackId, TrackInfo,
 };
 
 use crate::{codecs, refusal::Refusal, room::Room, roster::Order, subscription::Wish, validate};
@@ -49,10 +49,16 @@ impl Room {
             return Err(Refusal::Malformed("a client does not watch its own tracks"));
         }
         let wish = Wish::from(subscribe);
-        let changed = self.roster.get_mut(order).is_some_and(|me| me.wishes.set(&subscribe.track, wish));
-        let link = self.links.between(order, publisher).map(|link| link.id.clone());
-        if let (true, Some(link)) = (changed, link) {
+        let Some(former) = self.roster.get_mut(order).map(|me| me.wishes.set(&subscribe.track, wish)) else {
+            return Ok(());
+        };
+        if let Some(link) = self.links.between(order, publisher).map(|link| link.id.clone())
+            && !wish.sends_alike(former)
+        {
             self.tell_wish(publisher, &link, &subscribe.track, wish);
+        }
+        if wish != former {
+            self.command_watch(order, &subscribe.track, wish);
         }
         Ok(())
     }
@@ -84,6 +90,7 @@ impl Room {
         let track = info(id.clone(), track);
         if let Some(participant) = self.roster.get_mut(order) {
             participant.info.tracks.push(track.clone());
+            self.command_track(order, track.clone());
             self.tell_track(order, Change::Added, track, None);
         }
         id
@@ -100,9 +107,8 @@ impl Room {
         let Some(participant) = self.roster.get_mut(order) else { return };
         let Some(place) = participant.info.tracks.iter().position(|track| track.id == *id) else { return };
         let track = participant.info.tracks.remove(place);
-        for participant in self.roster.iter_mut() {
-            participant.wishes.forget(id);
-        }
+        self.forget_track(id);
+        self.command_about(order, MediaCommand::RemoveTrack { track: id.clone() });
         self.tell_track(order, Change::Removed, track, None);
     }
 
@@ -112,6 +118,7 @@ impl Room {
         if track.muted != muted {
             track.muted = muted;
             let track = track.clone();
+            self.command_about(order, MediaCommand::MuteTrack { track: id.clone(), muted });
             self.tell_track(order, Change::Changed, track, by);
         }
     }
@@ -122,9 +129,15 @@ impl Room {
         }
     }
 
-    /// Tells a link's offerer to offer (again).
+    /// Tells a link's offerer to offer (again). The server offers by itself when tracks change.
     pub(crate) fn ask_offerer(&mut self, link: &LinkId, restart: bool) {
         let Some(link) = self.links.get(link) else { return };
+        if link.is_served() {
+            if restart {
+                self.command(MediaCommand::RestartIce { link: link.id.clone() });
+            }
+            return;
+        }
         let negotiate = madang_protocol::Negotiate { link: link.id.clone(), epoch: link.epoch, restart };
         let offerer = link.offerer();
         self.signal(offerer, &negotiate.link.clone(), Arc::new(ServerMessage::Negotiate(negotiate)));

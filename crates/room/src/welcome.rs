@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use madang_protocol::{
-    Bitrate, IceServer, LinkId, Quality, RequestId, Seq, ServerMessage, Topology, TrackId, VERSION, Welcome,
+    Bitrate, IceServer, LinkId, Quality, RequestId, Seq, ServerMessage, Speakers, Topology, TrackId, VERSION, Welcome,
 };
 
 use crate::{
@@ -31,7 +31,7 @@ impl Room {
 
     fn picture(&self, me: &Participant, ice_servers: Vec<IceServer>) -> Welcome {
         let others = self.roster.iter().filter(|participant| participant.order != me.order);
-        let open = |link: &crate::link::Link| Some(link.open_for(me.order, self.id_of(link.peer_of(me.order))?));
+        let open = |link: &crate::link::Link| link.open_for(me.order, self.id_of(link.peer_of(me.order)));
         Welcome {
             version: VERSION,
             session: me.session.id.clone(),
@@ -40,9 +40,9 @@ impl Room {
             me: me.info.clone(),
             room: self.info(),
             participants: others.map(|participant| participant.info.clone()).collect(),
-            topology: Topology::Mesh,
+            topology: self.topology,
             epoch: self.epoch,
-            links: self.links.of(me.order).filter_map(open).collect(),
+            links: self.links.of(me.order).map(open).collect(),
             ice_servers,
             limits: self.settings.limits,
             ping_interval_ms: millis(self.settings.ping_interval),
@@ -50,11 +50,16 @@ impl Room {
         }
     }
 
-    /// Everybody's quality and this participant's bit rates, which a replay does not bring.
+    /// Everybody's quality, who speaks, and what this participant may send and receives, which a
+    /// replay does not bring.
     pub(crate) fn tell_unnumbered(&mut self, order: Order) {
         let qualities: Vec<Quality> = self.roster.iter().filter_map(Participant::told_quality).collect();
         for quality in qualities {
             self.tell(order, Arc::new(ServerMessage::Quality(quality)));
+        }
+        if self.topology != Topology::Mesh {
+            let speakers = Speakers { participants: self.speakers.clone() };
+            self.tell(order, Arc::new(ServerMessage::Speakers(speakers)));
         }
         for link in self.links.ids_of(order) {
             self.tell_bounds_again(order, &link);
@@ -63,11 +68,14 @@ impl Room {
 
     /// Tells one end of a link what was told before about it, and what the other end watches.
     pub(crate) fn tell_bounds_again(&mut self, order: Order, link: &LinkId) {
-        let Some((told, peer)) = self.links.get(link).map(|link| (link.end(order).told, link.peer_of(order))) else {
-            return;
-        };
+        let Some(found) = self.links.get(link) else { return };
+        let (told, peer) = (found.end(order).told, found.peer_of(order));
+        let served: Vec<_> = found.served.iter().flat_map(|served| served.told()).collect();
         if let Some(bound) = told {
             self.tell_bound(order, link, bound);
+        }
+        for message in served {
+            self.tell(order, message);
         }
         for (track, wish) in self.wishes_about(peer, order) {
             self.tell_wish(order, link, &track, wish);
@@ -96,12 +104,18 @@ impl Room {
         self.tell(publisher, Arc::new(ServerMessage::Bitrate(bitrate)));
     }
 
-    /// Offers again, with an ICE restart, on the links whose signaling the client missed.
+    /// Offers again, with an ICE restart, on the links whose signaling the client missed. On a
+    /// link to the server it can only have missed an offer, which waits for its answer still.
     pub(crate) fn mend_links(&mut self, order: Order, heard: Seq) {
         let missed = self.links.of(order).filter(|link| link.end(order).last_signal > heard);
-        let missed: Vec<LinkId> = missed.map(|link| link.id.clone()).collect();
-        for link in missed {
-            self.ask_offerer(&link, true);
+        let offer = |link: &crate::link::Link| link.served.as_ref().map(|served| served.offer.clone());
+        let missed: Vec<_> = missed.map(|link| (link.id.clone(), offer(link))).collect();
+        for (link, offer) in missed {
+            match offer {
+                None => self.ask_offerer(&link, true),
+                Some(Some(offer)) => self.signal(order, &link, offer),
+                Some(None) => {}
+            }
         }
     }
 }

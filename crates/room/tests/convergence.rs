@@ -1,4 +1,5 @@
-//! Whatever happens in whatever order, links are the pairs and everyone sees the same room.
+//! Whatever happens in whatever order, links are what the topology wants, everyone sees the same
+//! room, and so does the media server.
 
 mod yard;
 
@@ -7,7 +8,7 @@ use std::time::Duration;
 use madang_protocol::*;
 use madang_room::{Grant, Settings};
 use proptest::prelude::*;
-use yard::{Yard, camera, desc, hello, ice, publish};
+use yard::{Yard, camera, delivery, desc, hello, ice, publish};
 
 const CLIENTS: usize = 6;
 
@@ -18,6 +19,7 @@ enum Act {
         who: usize,
         identity: Option<u8>,
         tracks: usize,
+        codecs: usize,
     },
     Leave {
         who: usize,
@@ -106,9 +108,45 @@ enum Act {
         who: usize,
         available: u64,
     },
+    Topology {
+        host: usize,
+        policy: TopologyPolicy,
+    },
+    /// The media server says something of any link that it ever had.
+    Media {
+        link: usize,
+        what: MediaWord,
+    },
     Elapse {
         seconds: u64,
     },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum MediaWord {
+    Offer,
+    AnswerRefused { n: u32 },
+    Connected,
+    Failed,
+    Demand { watched: bool },
+    Delivery { paused: bool },
+    Speakers,
+}
+
+fn media_word() -> impl Strategy<Value = MediaWord> {
+    prop_oneof![
+        4 => Just(MediaWord::Offer),
+        1 => (0..5u32).prop_map(|n| MediaWord::AnswerRefused { n }),
+        1 => Just(MediaWord::Connected),
+        2 => Just(MediaWord::Failed),
+        1 => any::<bool>().prop_map(|watched| MediaWord::Demand { watched }),
+        1 => any::<bool>().prop_map(|paused| MediaWord::Delivery { paused }),
+        1 => Just(MediaWord::Speakers),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = TopologyPolicy> {
+    prop_oneof![Just(TopologyPolicy::Auto), Just(TopologyPolicy::Mesh), Just(TopologyPolicy::Sfu)]
 }
 
 fn who() -> impl Strategy<Value = usize> {
@@ -118,8 +156,8 @@ fn who() -> impl Strategy<Value = usize> {
 fn act() -> impl Strategy<Value = Act> {
     let role = prop_oneof![Just(Role::Viewer), Just(Role::Participant), Just(Role::Host)];
     prop_oneof![
-        6 => (who(), proptest::option::weighted(0.3, 0..3u8), 0..3usize)
-            .prop_map(|(who, identity, tracks)| Act::Join { who, identity, tracks }),
+        6 => (who(), proptest::option::weighted(0.3, 0..3u8), 0..3usize, 0..3usize)
+            .prop_map(|(who, identity, tracks, codecs)| Act::Join { who, identity, tracks, codecs }),
         1 => who().prop_map(|who| Act::Leave { who }),
         2 => who().prop_map(|who| Act::Deafen { who }),
         2 => who().prop_map(|who| Act::Lose { who }),
@@ -145,13 +183,21 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(who, whose, link, replace)| Act::Restart { who, whose, link, replace }),
         1 => (who(), 10_000..5_000_000u64).prop_map(|(who, available)| Act::Report { who, available }),
         1 => (0..90u64).prop_map(|seconds| Act::Elapse { seconds }),
+        1 => (who(), policy()).prop_map(|(host, policy)| Act::Topology { host, policy }),
+        6 => (0..64usize, media_word()).prop_map(|(link, what)| Act::Media { link, what }),
     ]
 }
 
 /// A link that the client `whose` knew, if any: maybe closed by now.
-fn link_of(yard: &Yard, whose: usize, link: usize) -> Option<LinkId> {
+fn link_of(yard: &Yard, whose: usize, link: usize) -> Option<OpenLink> {
     let links = &yard.clients[whose].picture.as_ref()?.links;
-    links.keys().nth(link % links.len().max(1)).cloned()
+    links.values().nth(link % links.len().max(1)).cloned()
+}
+
+/// Codecs of which any two have one in common, but not all three.
+fn codecs(choice: usize) -> Codecs {
+    let video = [["VP8", "H264"], ["H264", "VP9"], ["VP9", "VP8"]][choice];
+    Codecs { audio: vec!["OPUS".into()], video: video.map(str::to_owned).to_vec() }
 }
 
 fn track_of(yard: &Yard, whose: usize) -> Option<TrackId> {
@@ -178,10 +224,12 @@ fn moderate(yard: &mut Yard, host: usize, moderation: Option<Moderation>) {
 
 fn perform(yard: &mut Yard, act: Act) {
     match act {
-        Act::Join { who, identity, tracks } if yard.clients[who].connection.is_none() => {
+        Act::Join { who, identity, tracks, codecs: choice } if yard.clients[who].connection.is_none() => {
             let tracks = (0..tracks).map(|n| camera(&format!("c{n}"))).collect();
             let identity = identity.map(|identity| format!("identity {identity}"));
-            yard.join(who, Hello { tracks, ..hello(&format!("client {who}")) }, Grant { identity, ..Grant::default() });
+            let mut hello = Hello { tracks, ..hello(&format!("client {who}")) };
+            hello.capabilities.codecs = codecs(choice);
+            yard.join(who, hello, Grant { identity, ..Grant::default() });
         }
         Act::Join { .. } => {}
         Act::Leave { who } => say(yard, who, ClientMessage::Leave(Leave {})),
@@ -191,6 +239,7 @@ fn perform(yard: &mut Yard, act: Act) {
         Act::Resume { who, keep_state, lost_again } => resume(yard, who, keep_state, lost_again),
         Act::Elapse { seconds } => yard.elapse(Duration::from_secs(seconds)),
         Act::Report { who, available } => report(yard, who, available),
+        Act::Media { link, what } => media_says(yard, link, what),
         act => perform_request(yard, act),
     }
 }
@@ -206,6 +255,7 @@ fn perform_request(yard: &mut Yard, act: Act) {
             moderate(yard, host, give);
         }
         Act::Lock { host, locked } => moderate(yard, host, Some(Moderation::Lock { locked })),
+        Act::Topology { host, policy } => moderate(yard, host, Some(Moderation::Topology { policy })),
         Act::MuteOther { host, who } => {
             let mute = track_of(yard, who).map(|track| Moderation::Mute { track });
             moderate(yard, host, mute);
@@ -234,14 +284,16 @@ fn perform_on_link_or_track(yard: &mut Yard, act: Act) {
         }
         Act::Describe { who, whose, link, offer, n } => {
             let kind = if offer { SdpType::Offer } else { SdpType::Answer };
-            (who, link_of(yard, whose, link).map(|link| ClientMessage::Desc(desc(&link, kind, n))))
+            let desc = |link: OpenLink| Description { epoch: link.epoch, ..desc(&link.link, kind, n) };
+            (who, link_of(yard, whose, link).map(desc).map(ClientMessage::Desc))
         }
         Act::Candidate { who, whose, link, n } => {
-            (who, link_of(yard, whose, link).map(|link| ClientMessage::Ice(ice(&link, n))))
+            let ice = |link: OpenLink| Ice { epoch: link.epoch, ..ice(&link.link, n) };
+            (who, link_of(yard, whose, link).map(ice).map(ClientMessage::Ice))
         }
         Act::Restart { who, whose, link, replace } => {
-            let restart = |link| ClientMessage::Restart(Restart { link, epoch: Epoch(0), replace });
-            (who, link_of(yard, whose, link).map(restart))
+            let restart = |link: OpenLink| Restart { link: link.link, epoch: link.epoch, replace };
+            (who, link_of(yard, whose, link).map(restart).map(ClientMessage::Restart))
         }
         other => unreachable!("{other:?} is performed elsewhere"),
     };
@@ -288,6 +340,28 @@ fn report(yard: &mut Yard, who: usize, available: u64) {
     say(yard, who, ClientMessage::Stats(stats));
 }
 
+fn media_says(yard: &mut Yard, link: usize, what: MediaWord) {
+    let Some(link) = yard.media.ever.iter().nth(link % yard.media.ever.len().max(1)).cloned() else { return };
+    let track = yard.media.tracks.keys().next().cloned().unwrap_or(TrackId::from("t_gone"));
+    let event = match what {
+        MediaWord::Offer => yard.media.offer(&link),
+        MediaWord::AnswerRefused { n } => MediaEvent::AnswerRefused { link, n: Negotiation(n), why: "odd".into() },
+        MediaWord::Connected => MediaEvent::Connected { link },
+        MediaWord::Failed => MediaEvent::Failed { link, why: "silence".into() },
+        MediaWord::Demand { watched } => MediaEvent::Demand {
+            track,
+            layers: Some(watched.then_some(Rid::from("h")).into_iter().collect()),
+            max_height: None,
+        },
+        MediaWord::Delivery { paused } => MediaEvent::Delivery(delivery(&link, &track, paused)),
+        MediaWord::Speakers => {
+            let speaker = yard.media.links.get(&link).map(|link| link.open.participant.clone());
+            MediaEvent::Speakers { participants: speaker.into_iter().collect() }
+        }
+    };
+    yard.media_says(event);
+}
+
 fn small() -> Settings {
     let mut settings = Settings { ring_events: 12, ..Settings::default() };
     settings.limits.participants = 5;
@@ -298,11 +372,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn links_are_the_pairs_and_all_pictures_agree_whatever_happens(
+    fn links_are_what_the_topology_wants_and_all_pictures_agree_whatever_happens(
+        policy in policy(),
         acts in proptest::collection::vec(act(), 1..80),
         ring_events in prop_oneof![Just(3), Just(12), Just(512)],
     ) {
-        let mut yard = Yard::new(CLIENTS, Settings { ring_events, ..small() });
+        let mut yard = Yard::with_policy(CLIENTS, Settings { ring_events, ..small() }, policy);
         for act in acts {
             perform(&mut yard, act);
             yard.check();
@@ -324,6 +399,7 @@ proptest! {
         }
         yard.elapse(Duration::from_secs(120));
         prop_assert!(yard.room.is_over());
+        prop_assert!(yard.media.is_idle);
         prop_assert_eq!(yard.timeout, None);
     }
 }

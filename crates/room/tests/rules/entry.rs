@@ -204,7 +204,7 @@ fn whoever_creates_a_room_can_only_ask_for_what_there_is() {
     for (topology, allowed) in [
         (TopologyPolicy::Auto, true),
         (TopologyPolicy::Mesh, true),
-        (TopologyPolicy::Sfu, false),
+        (TopologyPolicy::Sfu, true),
         (TopologyPolicy::Mcu, false),
     ] {
         let mut yard = Yard::new(1, Settings::default());

@@ -10,6 +10,7 @@ mod links;
 mod measures;
 mod moderation;
 mod resume;
+mod sfu;
 mod talk;
 mod tracks;
 

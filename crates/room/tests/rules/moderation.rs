@@ -174,7 +174,7 @@ fn the_topology_can_be_what_there_is() {
     for (policy, expected) in [
         (TopologyPolicy::Auto, Ok(Done::default())),
         (TopologyPolicy::Mesh, Ok(Done::default())),
-        (TopologyPolicy::Sfu, Err(ErrorCode::BadRequest)),
+        (TopologyPolicy::Sfu, Ok(Done::default())),
         (TopologyPolicy::Mcu, Err(ErrorCode::BadRequest)),
     ] {
         assert_eq!(moderate(&mut yard, 0, Moderation::Topology { policy }), expected);

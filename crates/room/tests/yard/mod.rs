@@ -5,6 +5,8 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::panic, reason = "a test fails by it")]
 
+mod media;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -13,6 +15,7 @@ use std::{
 
 use madang_protocol::*;
 use madang_room::{ConnectionId, Grant, Input, OutFrame, Output, Room, Settings};
+use media::Media;
 
 /// Everything a client knows of the room.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +24,8 @@ pub struct Picture {
     pub room: RoomInfo,
     pub people: BTreeMap<ParticipantId, ParticipantInfo>,
     pub links: BTreeMap<LinkId, OpenLink>,
+    pub topology: Topology,
+    pub epoch: Epoch,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +66,8 @@ impl Client {
             room: welcome.room.clone(),
             people: people.map(|info| (info.id.clone(), info.clone())).collect(),
             links: welcome.links.iter().map(|link| (link.link.clone(), link.clone())).collect(),
+            topology: welcome.topology,
+            epoch: welcome.epoch,
         });
     }
 
@@ -72,6 +79,7 @@ impl Client {
             ServerMessage::Link(LinkEvent::Open(link)) => {
                 let former = picture.links.insert(link.link.clone(), link.clone());
                 assert_eq!(former, None, "a link opens once");
+                assert_eq!(link.epoch, picture.epoch, "in the epoch that there is");
             }
             ServerMessage::Link(LinkEvent::Close { link, .. }) => {
                 assert!(picture.links.remove(link).is_some(), "a link that closes was open");
@@ -82,6 +90,10 @@ impl Client {
             ServerMessage::Negotiate(negotiate) => {
                 let link = picture.links.get(&negotiate.link).expect("a link of one's own");
                 assert_eq!(link.offerer, Offerer::You, "only the offerer is told to offer");
+            }
+            ServerMessage::Topology(event) => {
+                assert!(event.epoch > picture.epoch && event.kind != picture.topology, "it moves on");
+                (picture.epoch, picture.topology) = (event.epoch, event.kind);
             }
             ServerMessage::Chat(_) | ServerMessage::Data(_) => {}
             other => panic!("not an event: {other:?}"),
@@ -139,6 +151,10 @@ impl Picture {
         self.people.keys().filter(|id| **id != self.me).collect()
     }
 
+    pub fn server_link(&self) -> &OpenLink {
+        self.links.values().find(|link| link.peer.is_none()).expect("a link to the server")
+    }
+
     pub fn link_to(&self, peer: &ParticipantId) -> &OpenLink {
         self.links.values().find(|link| link.peer.as_ref() == Some(peer)).expect("a link to them")
     }
@@ -146,6 +162,7 @@ impl Picture {
 
 pub struct Yard {
     pub room: Room,
+    pub media: Media,
     pub now: Instant,
     pub clients: Vec<Client>,
     pub timeout: Option<Instant>,
@@ -155,9 +172,15 @@ pub struct Yard {
 }
 
 impl Yard {
+    /// A room that is a mesh for any number of people.
     pub fn new(clients: usize, settings: Settings) -> Self {
+        Self::with_policy(clients, settings, TopologyPolicy::Mesh)
+    }
+
+    pub fn with_policy(clients: usize, settings: Settings, policy: TopologyPolicy) -> Self {
         Self {
-            room: Room::new(RoomName::from("yard"), Arc::new(settings), [7; 32], TopologyPolicy::Auto),
+            room: Room::new(RoomName::from("yard"), Arc::new(settings), [7; 32], policy),
+            media: Media::new(),
             now: Instant::now(),
             clients: (0..clients).map(|_| Client::default()).collect(),
             timeout: None,
@@ -172,15 +195,25 @@ impl Yard {
     }
 
     pub fn with_settings(people: usize, settings: Settings) -> Self {
-        let mut yard = Self::new(people, settings);
+        Self::new(people, settings).filled(people)
+    }
+
+    /// The same of a room that the server forwards for.
+    pub fn forwarded(people: usize) -> Self {
+        Self::with_policy(people, Settings::default(), TopologyPolicy::Sfu).filled(people)
+    }
+
+    pub fn filled(mut self, people: usize) -> Self {
+        let yard = &mut self;
         for who in 0..people {
             yard.join(who, hello(&format!("client {who}")), Grant::default());
         }
         yard.clear();
-        yard
+        self
     }
 
     pub fn clear(&mut self) {
+        self.media.commands();
         self.clients.iter_mut().for_each(|client| client.inbox.clear());
     }
 
@@ -207,6 +240,7 @@ impl Yard {
                         client.connection = None;
                     }
                 }
+                Output::Media(command) => self.media.apply(command),
                 Output::Timeout(at) => {
                     self.timeout = at;
                     return;
@@ -305,6 +339,20 @@ impl Yard {
         }
     }
 
+    pub fn media_says(&mut self, event: MediaEvent) {
+        self.input(Input::Media(event));
+    }
+
+    pub fn server_link(&self, who: usize) -> LinkId {
+        self.clients[who].picture().server_link().link.clone()
+    }
+
+    /// The media server offers on a client's link.
+    pub fn offer(&mut self, who: usize) {
+        let offer = self.media.offer(&self.server_link(who));
+        self.media_says(offer);
+    }
+
     /// Lets time pass, with a time-out whenever the room asked for one.
     pub fn elapse(&mut self, time: Duration) {
         let until = self.now + time;
@@ -320,14 +368,56 @@ impl Yard {
         self.clients.iter().filter(|client| client.hears && client.connection.is_some())
     }
 
-    /// All who listen see the same room, and links are exactly the pairs, one offerer each.
+    /// All who listen see the same room, and have the links that its topology wants: in a mesh
+    /// exactly the pairs, one offerer each; else one to the server, which has the same links.
     pub fn check(&self) {
-        let mut offerers: BTreeMap<&LinkId, BTreeSet<(&ParticipantId, bool)>> = BTreeMap::new();
         let mut first: Option<&Picture> = None;
         for client in self.listeners() {
             let picture = client.picture();
             let same = first.get_or_insert(picture);
             assert_eq!((&same.room, &same.people), (&picture.room, &picture.people), "all see the same");
+            assert_eq!((same.topology, same.epoch), (picture.topology, picture.epoch), "of one shape");
+            assert!(picture.links.values().all(|link| link.kind == picture.topology && link.epoch == picture.epoch));
+        }
+        let census = self.room.census();
+        if let Some(picture) = first {
+            assert_eq!((census.participants, census.topology), (picture.people.len(), picture.topology));
+        }
+        match census.topology {
+            Topology::Mesh => self.check_mesh(),
+            _ => self.check_forwarded(first),
+        }
+        assert!(self.media.is_idle || !self.room.is_over(), "its media ends with the room");
+    }
+
+    fn check_forwarded(&self, picture: Option<&Picture>) {
+        let census = self.room.census();
+        assert_eq!((census.links, self.media.links.len()), (census.participants, census.participants));
+        for client in self.listeners() {
+            let picture = client.picture();
+            assert_eq!(picture.links.len(), 1, "one link");
+            let link = picture.server_link();
+            assert_eq!(link.offerer, Offerer::Peer, "the server offers");
+            assert_eq!(self.media.link_of(&picture.me), Some(&link.link), "both ends are told the same");
+        }
+        let Some(picture) = picture else { return };
+        let published =
+            picture.people.values().flat_map(|person| person.tracks.iter().map(|track| (&person.id, track)));
+        let held = self.media.tracks.values().map(|(link, track)| (&self.media.links[link].open.participant, track));
+        let sorted = |mut tracks: Vec<_>| {
+            tracks.sort_by_key(|(_, track): &(&ParticipantId, &TrackInfo)| track.id.clone());
+            tracks
+        };
+        assert_eq!(sorted(held.collect()), sorted(published.collect()), "the media server has everybody's tracks");
+        let codec = picture.room.codecs.video.first();
+        assert!(codec.is_none() || self.media.links.values().all(|link| link.open.video_codec.as_ref() == codec));
+    }
+
+    fn check_mesh(&self) {
+        assert!(self.media.links.is_empty() && self.media.tracks.is_empty(), "the server carries nothing");
+        let mut offerers: BTreeMap<&LinkId, BTreeSet<(&ParticipantId, bool)>> = BTreeMap::new();
+        for client in self.listeners() {
+            let picture = client.picture();
             let peers: Vec<_> = picture.links.values().filter_map(|link| link.peer.as_ref()).collect();
             assert_eq!(peers.len(), picture.links.len());
             assert_eq!(peers.iter().copied().collect::<BTreeSet<_>>(), picture.others(), "links are the pairs");
@@ -344,9 +434,6 @@ impl Yard {
             assert_eq!(ends.len(), 2, "both ends of {link} are told the same: {ends:?}");
         }
         let census = self.room.census();
-        if let Some(picture) = first {
-            assert_eq!(census.participants, picture.people.len());
-        }
         assert_eq!(census.links, census.participants * census.participants.saturating_sub(1) / 2);
     }
 }
@@ -399,4 +486,17 @@ pub fn ice(link: &LinkId, n: u32) -> Ice {
     let candidate =
         IceCandidate { candidate, sdp_mid: Some("0".into()), sdp_m_line_index: Some(0), username_fragment: None };
     Ice { link: link.clone(), epoch: Epoch(0), n: Negotiation(n), candidate: Some(candidate), from: None }
+}
+
+pub fn delivery(link: &LinkId, track: &TrackId, paused: bool) -> Delivery {
+    Delivery {
+        link: link.clone(),
+        track: track.clone(),
+        paused,
+        layer: None,
+        height: None,
+        temporal: None,
+        available_bps: None,
+        reason: if paused { DeliveryReason::Bandwidth } else { DeliveryReason::Best },
+    }
 }

@@ -1,0 +1,49 @@
+//! A link to the server, as the room knows it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use madang_protocol::{ServerMessage, TrackId};
+
+/// What the media server said of a link that it is one end of.
+#[derive(Debug, Default)]
+pub(crate) struct Served {
+    pub(crate) reach: Reach,
+    /// It stands in for a link whose answer the media server refused.
+    pub(crate) is_second_try: bool,
+    /// The newest offer, until it is answered.
+    pub(crate) offer: Option<Arc<ServerMessage>>,
+    /// What the participant was last told of each of its own tracks.
+    demands: BTreeMap<TrackId, Arc<ServerMessage>>,
+    /// What the participant was last told of each track that is forwarded to it.
+    deliveries: BTreeMap<TrackId, Arc<ServerMessage>>,
+}
+
+/// How far a link to the server has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reach {
+    #[default]
+    Connecting,
+    Connected,
+    /// The media server has given it up; it waits to be replaced.
+    Broken,
+}
+
+impl Served {
+    pub(crate) fn demand(&mut self, track: TrackId, message: Arc<ServerMessage>) {
+        self.demands.insert(track, message);
+    }
+
+    pub(crate) fn delivery(&mut self, track: TrackId, message: Arc<ServerMessage>) {
+        self.deliveries.insert(track, message);
+    }
+
+    pub(crate) fn forget(&mut self, track: &TrackId) {
+        self.demands.remove(track);
+        self.deliveries.remove(track);
+    }
+
+    /// What the participant was told of tracks, to be told again after a resume.
+    pub(crate) fn told(&self) -> impl Iterator<Item = Arc<ServerMessage>> {
+        self.demands.values().chain(self.deliveries.values()).cloned()
+    }
+}
