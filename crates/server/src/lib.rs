@@ -6,6 +6,7 @@
 //! | [`server`](Server) | binds everything, wires everything, drains |
 //! | `listen`, `tls` | TCP connections, counted and encrypted |
 //! | `http` | pages, health, metrics |
+//! | `media` | what carries links to the server |
 //! | `signaling` | WebSocket sessions and the rooms behind them |
 //! | [`turn`] | STUN and TURN sockets around their core |
 //! | [`auth`] | join tokens |
@@ -18,6 +19,7 @@ mod drain;
 mod http;
 mod ice;
 mod listen;
+mod media;
 mod metrics;
 mod server;
 mod signaling;

@@ -23,6 +23,7 @@ use crate::{
     http,
     ice::IceServers,
     listen::{Permits, Web},
+    media::plane::NoMedia,
     metrics::Metrics,
     signaling::{arrivals::Arrivals, local::LocalRooms, rooms::Rooms},
     tls::{Tls, TlsError},
@@ -117,7 +118,7 @@ impl Server {
         metrics.register(|registry| turn_metrics.register(registry));
         let app = Arc::new(App {
             gate: Gate::new(&config.auth),
-            rooms: LocalRooms::start(room_settings(&config), config.room.topology),
+            rooms: LocalRooms::start(room_settings(&config), config.room.topology, Arc::new(NoMedia)),
             ice: IceServers::new(turn, &config.public_ip),
             metrics,
             drain: Drain::new(),
@@ -206,6 +207,7 @@ fn room_settings(config: &Config) -> Settings {
         },
         codecs: Codecs { audio: room.audio_codecs.clone(), video: room.video_codecs.clone() },
         max_send_bps: (room.max_send_bps > 0).then_some(BitsPerSecond(room.max_send_bps)),
+        max_receive_bps: (room.max_receive_bps > 0).then_some(BitsPerSecond(room.max_receive_bps)),
         resume_grace: room.resume_grace.0,
         ping_interval: signaling.ping_interval.0,
         ..Settings::default()
