@@ -6,6 +6,7 @@
 //! | [`server`](Server) | binds everything, wires everything, drains |
 //! | `listen`, `tls` | TCP connections, counted and encrypted |
 //! | `http` | pages, health, metrics |
+//! | `media` | what carries links to the server |
 //! | `signaling` | WebSocket sessions and the rooms behind them |
 //! | `shard` | the data plane: threads that own media and TURN |
 //! | [`turn`] | STUN and TURN sockets around their core |

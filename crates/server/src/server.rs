@@ -127,9 +127,11 @@ impl Server {
         let metrics = Metrics::new();
         metrics.register(|registry| turn_metrics.register(registry));
         metrics.register(|registry| media_metrics.register(registry));
+        let rooms = LocalRooms::start(room_settings(&config), config.room.topology, Arc::new(turn.rooms()));
+        let carried = tokio::spawn(carry_events(events, rooms.clone()));
         let app = Arc::new(App {
             gate: Gate::new(&config.auth),
-            rooms: LocalRooms::start(room_settings(&config), config.room.topology),
+            rooms: rooms.clone(),
             ice: IceServers::new(turn, &config.public_ip),
             metrics,
             drain: Drain::new(),
@@ -147,6 +149,7 @@ impl Server {
         let mut tasks: Vec<_> =
             listeners.into_iter().map(|(listener, _)| tokio::spawn(web.clone().accept(listener))).collect();
         tasks.extend(tls.map(|tls| tokio::spawn(tls.keep_fresh())));
+        tasks.push(carried);
         Ok(Self { app, addresses, tasks })
     }
 
@@ -188,6 +191,13 @@ impl Drop for Server {
     }
 }
 
+/// Brings what the media shards say to the rooms that it is about.
+async fn carry_events(mut events: shard::Events, rooms: Arc<LocalRooms>) {
+    while let Some((room, event)) = events.recv().await {
+        rooms.media_event(room, event);
+    }
+}
+
 async fn wait_for(most: Duration, done: impl Fn() -> bool) {
     let end = Instant::now() + most;
     while !done() && Instant::now() < end {
@@ -218,6 +228,7 @@ fn room_settings(config: &Config) -> Settings {
         },
         codecs: Codecs { audio: room.audio_codecs.clone(), video: room.video_codecs.clone() },
         max_send_bps: (room.max_send_bps > 0).then_some(BitsPerSecond(room.max_send_bps)),
+        max_receive_bps: (room.max_receive_bps > 0).then_some(BitsPerSecond(room.max_receive_bps)),
         resume_grace: room.resume_grace.0,
         ping_interval: signaling.ping_interval.0,
         ..Settings::default()

@@ -70,8 +70,9 @@ const GENERAL: &[Key] = keys! {
         "Messages waiting for one client before it counts as too slow and has to resume.";
     "signaling.drain": SPAN,
         "How long after SIGTERM sessions go on before they are told to come back elsewhere.";
-    "room.topology": "\"auto\" or \"mesh\"",
-        "How media travels in a room whose creator wished for nothing in particular.";
+    "room.topology": "\"auto\", \"mesh\" or \"sfu\"",
+        "How media travels in a room whose creator wished for nothing in particular. Auto is a mesh for two, and \
+         forwarded by the server (sfu) from the third on.";
     "room.max_participants": "a whole number from 1 to 1000",
         "Participants in one room.";
     "room.max_tracks": "a whole number from 1 to 64",
@@ -82,6 +83,8 @@ const GENERAL: &[Key] = keys! {
         "Video codecs, best first. Others are not used.";
     "room.max_send_bps": "a whole number of bits per second; 0 for no limit",
         "The most that each participant may send in all.";
+    "room.max_receive_bps": "a whole number of bits per second; 0 for no limit",
+        "The most that the server forwards to each participant in all.";
     "room.resume_grace": SPAN,
         "How long a lost session can be resumed.";
     "auth.open": "true or false",

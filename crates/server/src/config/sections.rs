@@ -119,6 +119,9 @@ pub struct RoomSection {
     pub video_codecs: Vec<String>,
     /// The most that each participant may send in all, in bits per second; 0 for no limit.
     pub max_send_bps: u64,
+    /// The most that the server forwards to each participant in all, in bits per second; 0 for
+    /// no limit.
+    pub max_receive_bps: u64,
     /// How long a lost session can be resumed.
     pub resume_grace: Span,
 }
@@ -132,6 +135,7 @@ impl Default for RoomSection {
             audio_codecs: vec!["OPUS".into()],
             video_codecs: ["VP8", "VP9", "H264", "AV1"].map(Into::into).into(),
             max_send_bps: 0,
+            max_receive_bps: 0,
             resume_grace: Span::seconds(60),
         }
     }

@@ -33,8 +33,8 @@ pub(super) fn check(config: &Config) -> Result<(), Flaw> {
     counts(config)?;
     spans(config)?;
     let room = &config.room;
-    if matches!(room.topology, TopologyPolicy::Sfu | TopologyPolicy::Mcu) {
-        return out_of_range("room.topology", "this server runs mesh rooms only");
+    if room.topology == TopologyPolicy::Mcu {
+        return out_of_range("room.topology", "this server mixes no rooms");
     }
     for (path, codecs) in [("room.audio_codecs", &room.audio_codecs), ("room.video_codecs", &room.video_codecs)] {
         if codecs.iter().any(|name| {

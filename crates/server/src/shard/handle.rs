@@ -27,6 +27,7 @@ use super::{
 use crate::{
     config::Media,
     metrics::MediaMetrics,
+    shard::plane::MediaPlane,
     turn::{expand, interfaces, open_tcp},
 };
 
@@ -217,10 +218,12 @@ impl Drop for Shards {
 #[derive(Clone, Debug)]
 pub(crate) struct RoomShards(Arc<[ShardSender]>);
 
-impl RoomShards {
-    /// `false` when the shard takes no more, because it is stuck or has ended.
-    pub(crate) fn command(&self, room: RoomKey, command: MediaCommand) -> bool {
-        self.0[(room.0 % self.0.len() as u64) as usize].room(room, command)
+impl MediaPlane for RoomShards {
+    fn command(&self, room: RoomKey, command: MediaCommand) {
+        let shard = &self.0[(room.0 % self.0.len() as u64) as usize];
+        if !shard.room(room, command) {
+            tracing::error!(room = room.0, "a shard takes no more commands: it is stuck or has ended");
+        }
     }
 }
 

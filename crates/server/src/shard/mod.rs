@@ -9,6 +9,7 @@
 mod handle;
 mod live_relays;
 mod media;
+pub(crate) mod plane;
 mod queue;
 mod run;
 mod tcp;

@@ -7,12 +7,15 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::future::BoxFuture;
-use madang_protocol::{ClientFrame, Hello, RoomName, ServerMessage, Topology, TopologyPolicy};
+use madang_protocol::{ClientFrame, MediaEvent, RoomName, ServerMessage, Topology, TopologyPolicy};
 use madang_room::{ConnectionId, Input, Output, Room, Settings};
 use parking_lot::Mutex;
 
@@ -21,7 +24,10 @@ use super::{
     rooms::{Join, Rooms, Seat},
     timers::Timers,
 };
-use crate::metrics::RoomCounts;
+use crate::{
+    metrics::RoomCounts,
+    shard::plane::{MediaPlane, RoomKey},
+};
 
 const SHARDS: usize = 64;
 
@@ -33,6 +39,9 @@ pub(crate) struct LocalRooms {
     hasher: RandomState,
     settings: Arc<Settings>,
     policy: TopologyPolicy,
+    media: Arc<dyn MediaPlane>,
+    keys: AtomicU64,
+    by_key: Mutex<HashMap<RoomKey, Weak<LocalRoom>>>,
     timers: Arc<Timers>,
     this: Weak<Self>,
 }
@@ -40,6 +49,7 @@ pub(crate) struct LocalRooms {
 /// One room and the connections in it.
 pub(crate) struct LocalRoom {
     name: RoomName,
+    key: RoomKey,
     inner: Mutex<Inner>,
 }
 
@@ -59,13 +69,16 @@ struct LocalSeat {
 
 impl LocalRooms {
     /// Starts the task that wakes rooms; needs a tokio runtime.
-    pub(crate) fn start(settings: Settings, policy: TopologyPolicy) -> Arc<Self> {
+    pub(crate) fn start(settings: Settings, policy: TopologyPolicy, media: Arc<dyn MediaPlane>) -> Arc<Self> {
         let timers = Arc::new(Timers::default());
         let rooms = Arc::new_cyclic(|this| Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             settings: Arc::new(settings),
             policy,
+            media,
+            keys: AtomicU64::new(1),
+            by_key: Mutex::default(),
             timers: timers.clone(),
             this: this.clone(),
         });
@@ -83,22 +96,24 @@ impl LocalRooms {
         &self.shards[(hash % SHARDS as u64) as usize]
     }
 
-    fn find_or_make(&self, hello: &Hello) -> Arc<LocalRoom> {
-        let mut shard = self.shard(&hello.room).lock();
-        shard.entry(hello.room.clone()).or_insert_with_key(|name| Arc::new(self.make(name, hello.topology))).clone()
+    fn find_or_make(&self, name: &RoomName) -> Arc<LocalRoom> {
+        let mut shard = self.shard(name).lock();
+        shard.entry(name.clone()).or_insert_with_key(|name| self.make(name)).clone()
     }
 
-    fn make(&self, name: &RoomName, wish: Option<TopologyPolicy>) -> LocalRoom {
+    fn make(&self, name: &RoomName) -> Arc<LocalRoom> {
         let mut seed = [0; 32];
         aws_lc_rs::rand::fill(&mut seed).expect("the operating system's random source works");
-        let policy = wish.unwrap_or(self.policy);
         let inner = Inner {
-            room: Room::new(name.clone(), self.settings.clone(), seed, policy),
+            room: Room::new(name.clone(), self.settings.clone(), seed, self.policy),
             outboxes: HashMap::new(),
             wake_at: None,
             over: false,
         };
-        LocalRoom { name: name.clone(), inner: Mutex::new(inner) }
+        let key = RoomKey(self.keys.fetch_add(1, Ordering::Relaxed));
+        let room = Arc::new(LocalRoom { name: name.clone(), key, inner: Mutex::new(inner) });
+        self.by_key.lock().insert(key, Arc::downgrade(&room));
+        room
     }
 
     /// Gives `input` to the room; false if the room is over and another may have its name.
@@ -117,7 +132,7 @@ impl LocalRooms {
 
     /// Delivers what the room has to say, and takes a room that is over off the map.
     fn finish(&self, room: &Arc<LocalRoom>, mut inner: parking_lot::MutexGuard<'_, Inner>) {
-        if let Some(at) = inner.deliver() {
+        if let Some(at) = inner.deliver(room.key, &*self.media) {
             self.timers.wake_at(at, Arc::downgrade(room));
         }
         if !inner.room.is_over() {
@@ -125,9 +140,24 @@ impl LocalRooms {
         }
         inner.over = true;
         drop(inner);
+        self.by_key.lock().remove(&room.key);
         let mut shard = self.shard(&room.name).lock();
         if shard.get(&room.name).is_some_and(|found| Arc::ptr_eq(found, room)) {
             shard.remove(&room.name);
+        }
+    }
+
+    /// Gives a room what the media plane has to say of it. A room that is over has no ears.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no media plane has anything to say yet"))]
+    pub(crate) fn media_event(&self, room: RoomKey, event: MediaEvent) {
+        match &event {
+            MediaEvent::Failed { link, why } => tracing::info!(%link, why, "a link to the server failed"),
+            MediaEvent::AnswerRefused { link, n, why } => tracing::info!(%link, %n, why, "an answer was refused"),
+            _ => {}
+        }
+        let found = self.by_key.lock().get(&room).and_then(Weak::upgrade);
+        if let Some(room) = found {
+            let _ = self.handle(&room, None, Input::Media(event));
         }
     }
 
@@ -149,7 +179,7 @@ impl LocalRooms {
 
 impl Inner {
     /// Empties the room's outputs; returns when it wants to be woken, if that is news.
-    fn deliver(&mut self) -> Option<Instant> {
+    fn deliver(&mut self, key: RoomKey, media: &dyn MediaPlane) -> Option<Instant> {
         let mut writer = Writer::default();
         loop {
             match self.room.poll_output() {
@@ -168,6 +198,7 @@ impl Inner {
                         outbox.close();
                     }
                 }
+                Output::Media(command) => media.command(key, command),
                 Output::Timeout(None) => return None,
                 Output::Timeout(Some(at)) => {
                     if self.wake_at.is_some_and(|known| known <= at) {
@@ -185,18 +216,18 @@ impl Rooms for LocalRooms {
     fn join(&self, join: Join, outbox: Arc<Outbox>) -> Arc<dyn Seat> {
         let connection = outbox.connection;
         let Join { request, hello, grant, ice_servers } = join;
-        let mut name = self.find_or_make(&hello);
+        let mut room = self.find_or_make(&hello.room);
         let mut input = Input::Join { connection, request, hello, grant, ice_servers };
         // A room that ended between finding and entering it is already being taken off the map.
-        while let Err(back) = self.handle(&name, Some(&outbox), input) {
+        while let Err(back) = self.handle(&room, Some(&outbox), input) {
             std::thread::yield_now();
             input = *back;
             if let Input::Join { hello, .. } = &input {
-                name = self.find_or_make(hello);
+                room = self.find_or_make(&hello.room);
             }
         }
         let rooms = self.this.upgrade().expect("whoever calls a method holds the rooms");
-        Arc::new(LocalSeat { rooms, room: name, connection })
+        Arc::new(LocalSeat { rooms, room, connection })
     }
 
     fn roster(&self, room: &RoomName) -> BoxFuture<'static, Vec<String>> {
@@ -243,5 +274,94 @@ impl Seat for LocalSeat {
         self.room.inner.lock().outboxes.remove(&self.connection);
         let input = Input::Disconnected { connection: self.connection, page_closed };
         let _ = self.rooms.handle(&self.room, None, input);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use madang_protocol::{Capabilities, ClientMessage, Hello, Leave, LinkId, MediaCommand, Negotiation};
+    use madang_room::Grant;
+
+    use super::*;
+
+    /// Keeps what rooms want of it.
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<(RoomKey, MediaCommand)>>);
+
+    impl MediaPlane for Recorder {
+        fn command(&self, room: RoomKey, command: MediaCommand) {
+            self.0.lock().push((room, command));
+        }
+    }
+
+    impl Recorder {
+        /// The rooms and names of the links opened since the last time.
+        fn opened(&self) -> Vec<(RoomKey, LinkId)> {
+            let link = |(room, command)| match command {
+                MediaCommand::OpenLink(open) => Some((room, open.link)),
+                _ => None,
+            };
+            std::mem::take(&mut *self.0.lock()).into_iter().filter_map(link).collect()
+        }
+    }
+
+    fn start() -> (Arc<LocalRooms>, Arc<Recorder>) {
+        let recorder = Arc::new(Recorder::default());
+        (LocalRooms::start(Settings::default(), TopologyPolicy::Sfu, recorder.clone()), recorder)
+    }
+
+    fn join(rooms: &LocalRooms, connection: u64, room: &str) -> (Arc<Outbox>, Arc<dyn Seat>) {
+        let outbox = Outbox::new(ConnectionId(connection), 100_000, 100);
+        let hello = Hello {
+            versions: vec![1],
+            token: None,
+            room: room.into(),
+            name: "Ada".into(),
+            capabilities: Capabilities::default(),
+            tracks: vec![],
+            topology: None,
+            resume: None,
+        };
+        let join = Join { request: None, hello: Box::new(hello), grant: Grant::default(), ice_servers: vec![] };
+        let seat = rooms.join(join, outbox.clone());
+        (outbox, seat)
+    }
+
+    fn offer(link: &LinkId) -> MediaEvent {
+        let tracks = BTreeMap::new();
+        MediaEvent::Offer { link: link.clone(), n: Negotiation(1), sdp: "v=0\r\n".into(), tracks }
+    }
+
+    #[tokio::test]
+    async fn what_the_media_plane_says_reaches_the_room_that_it_means() {
+        let (rooms, media) = start();
+        let joined = ["yard", "attic"].map(|room| join(&rooms, room.len() as u64, room).0);
+        let opened = media.opened();
+        joined.iter().for_each(|outbox| drop(outbox.take()));
+        let [(yard, link), (attic, _)] = opened.as_slice() else { panic!("two links: {opened:?}") };
+        assert_ne!(yard, attic);
+        rooms.media_event(*attic, offer(link));
+        rooms.media_event(*yard, offer(link));
+        let heard = joined.map(|outbox| outbox.take().texts);
+        assert!(heard[0].len() == 1 && heard[0][0].contains(r#""t":"desc""#), "{heard:?}");
+        assert!(heard[1].is_empty(), "the link is not its own");
+    }
+
+    #[tokio::test]
+    async fn a_room_that_begins_anew_hears_nothing_of_the_one_before() {
+        let (rooms, media) = start();
+        let (_, seat) = join(&rooms, 1, "yard");
+        let former = media.opened().remove(0);
+        seat.message(ClientFrame { id: None, message: ClientMessage::Leave(Leave {}) });
+        assert_eq!(media.0.lock().last(), Some(&(former.0, MediaCommand::End)));
+        assert!(rooms.by_key.lock().is_empty());
+        let (outbox, _) = join(&rooms, 2, "yard");
+        let (key, link) = media.opened().remove(0);
+        assert_ne!(key, former.0);
+        drop(outbox.take());
+        rooms.media_event(former.0, offer(&link));
+        assert!(outbox.take().texts.is_empty());
     }
 }

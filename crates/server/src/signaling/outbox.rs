@@ -49,6 +49,7 @@ pub(crate) enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Topic {
     Bitrate(Option<LinkId>, Option<TrackId>),
+    Delivery(LinkId, TrackId),
     Quality(ParticipantId),
     Speakers,
 }
@@ -126,6 +127,7 @@ impl Topic {
     fn of(message: &ServerMessage) -> Option<Self> {
         match message {
             ServerMessage::Bitrate(bitrate) => Some(Self::Bitrate(bitrate.link.clone(), bitrate.track.clone())),
+            ServerMessage::Delivery(delivery) => Some(Self::Delivery(delivery.link.clone(), delivery.track.clone())),
             ServerMessage::Quality(quality) => Some(Self::Quality(quality.participant.clone())),
             ServerMessage::Speakers(_) => Some(Self::Speakers),
             _ => None,
@@ -179,12 +181,25 @@ fn envelope(re: Option<RequestId>, s: Option<Seq>, body: &str) -> Utf8Bytes {
 
 #[cfg(test)]
 mod tests {
-    use madang_protocol::{ConnectionQuality, Pong, Quality, ServerFrame, Speakers};
+    use madang_protocol::{ConnectionQuality, Delivery, DeliveryReason, Pong, Quality, ServerFrame, Speakers};
 
     use super::*;
 
     fn quality(who: &str, quality: ConnectionQuality) -> ServerMessage {
         ServerMessage::Quality(Quality { participant: who.into(), quality })
+    }
+
+    fn delivery(track: &str, paused: bool) -> ServerMessage {
+        ServerMessage::Delivery(Delivery {
+            link: "l_1".into(),
+            track: track.into(),
+            paused,
+            layer: None,
+            height: None,
+            temporal: None,
+            available_bps: None,
+            reason: if paused { DeliveryReason::Bandwidth } else { DeliveryReason::Best },
+        })
     }
 
     fn push(outbox: &Outbox, message: &ServerMessage) {
@@ -220,6 +235,16 @@ mod tests {
             ServerMessage::Speakers(Speakers::default()),
         ];
         assert_eq!(batch.texts, expected.map(|message| text(None, &message)));
+    }
+
+    #[test]
+    fn deliveries_replace_older_ones_of_the_same_track_alone() {
+        let outbox = Outbox::new(ConnectionId(1), 1000, 10);
+        for message in [delivery("t_a", true), delivery("t_b", true), delivery("t_a", false)] {
+            push(&outbox, &message);
+        }
+        let expected = [delivery("t_b", true), delivery("t_a", false)];
+        assert_eq!(outbox.take().texts, expected.map(|message| text(None, &message)));
     }
 
     #[test]
