@@ -130,10 +130,10 @@ impl Negotiation {
 
     /// The next offer, when something has changed and no other is out.
     pub(super) fn offer(&mut self, rtc: &mut Rtc) -> Option<Offer> {
-        if self.pending.is_some() || !(self.changed || self.restart) {
+        let first = self.channels[0].is_none();
+        if self.pending.is_some() || !(first || self.changed || self.restart) {
             return None;
         }
-        let first = self.channels[0].is_none();
         let mut api = rtc.sdp_api();
         if first {
             // The application line comes first, so that a link without tracks has a line too.

@@ -1,0 +1,283 @@
+//! A forwarder and participants around it, in virtual time, on a network without delay or loss.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use madang_media::{
+    session::{
+        AudioLevel, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, Session, SessionConfig, SessionEvent,
+        SessionOutput, Transport, VideoCodec,
+    },
+    sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
+};
+use madang_protocol::{
+    Delivery, LinkId, MediaCommand, MediaEvent, OpenMediaLink, ParticipantId, Rid, TrackId, TrackInfo, TrackKind,
+    TrackSource,
+};
+
+pub(crate) const ROOM: RoomKey = RoomKey(1);
+
+/// A packet that a participant got.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) track: TrackId,
+    pub(crate) at: Instant,
+    pub(crate) seq: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) payload: std::sync::Arc<[u8]>,
+}
+
+pub(crate) struct Participant {
+    pub(crate) session: Session,
+    pub(crate) address: SocketAddr,
+    pub(crate) link: LinkId,
+    pub(crate) lines: Vec<ClientLine>,
+    pub(crate) got: Vec<Got>,
+    pub(crate) keyframes_wanted: usize,
+    pub(crate) data: Vec<Vec<u8>>,
+    pub(crate) connected: bool,
+    seqs: HashMap<(u16, u8), u64>,
+}
+
+pub(crate) struct Yard {
+    pub(crate) now: Instant,
+    pub(crate) sfu: Sfu,
+    pub(crate) people: BTreeMap<String, Participant>,
+    pub(crate) events: Vec<MediaEvent>,
+    by_address: HashMap<SocketAddr, String>,
+    /// Real time that the forwarder has taken.
+    pub(crate) spent: Duration,
+    server: SocketAddr,
+}
+
+impl Yard {
+    pub(crate) fn new() -> Self {
+        Self::gathering(Duration::ZERO)
+    }
+
+    pub(crate) fn gathering(gather: Duration) -> Self {
+        let now = Instant::now();
+        let server = "203.0.113.1:4000".parse().expect("an address");
+        let config = SfuConfig {
+            candidates: vec![LocalCandidate { address: server, tcp: false }],
+            certificate: None,
+            last_n: 25,
+            gather,
+        };
+        Self { now, sfu: Sfu::new(config, now), people: BTreeMap::new(), events: Vec::new(), by_address: HashMap::new(), spent: Duration::ZERO, server }
+    }
+
+    pub(crate) fn join(&mut self, name: &str) {
+        let address = SocketAddr::from(([203, 0, 113, 100], 5000 + u16::try_from(self.people.len()).expect("few")));
+        let config = SessionConfig {
+            role: Role::Client,
+            video: VideoCodec::ALL.to_vec(),
+            certificate: None,
+            candidates: vec![LocalCandidate { address, tcp: false }],
+        };
+        let link = LinkId(format!("l_{name}"));
+        let open = OpenMediaLink {
+            link: link.clone(),
+            participant: ParticipantId(format!("p_{name}")),
+            video_codec: Some("VP8".into()),
+            simulcast: true,
+        };
+        let participant = Participant {
+            session: Session::new(&config, self.now),
+            address,
+            link,
+            lines: Vec::new(),
+            got: Vec::new(),
+            keyframes_wanted: 0,
+            data: Vec::new(),
+            connected: false,
+            seqs: HashMap::new(),
+        };
+        self.by_address.insert(address, name.into());
+        self.people.insert(name.into(), participant);
+        self.command(MediaCommand::OpenLink(open));
+    }
+
+    pub(crate) fn publish(&mut self, name: &str, kind: TrackKind) -> TrackId {
+        let source = if kind == TrackKind::Audio { TrackSource::Microphone } else { TrackSource::Camera };
+        let id = TrackId(format!("t_{name}_{source:?}"));
+        let track = TrackInfo {
+            id: id.clone(),
+            cid: "c".into(),
+            kind,
+            source,
+            muted: false,
+            simulcast: true,
+            width: Some(1280),
+            height: Some(720),
+        };
+        self.command(MediaCommand::AddTrack { link: LinkId(format!("l_{name}")), track });
+        id
+    }
+
+    pub(crate) fn command(&mut self, command: MediaCommand) {
+        self.sfu.handle_input(self.now, Input::Command { room: ROOM, command });
+    }
+
+    /// Sends one frame in one packet, in a layer of one's own track.
+    pub(crate) fn send(&mut self, name: &str, track: &TrackId, layer: LayerId, frame: Frame) {
+        let now = self.now;
+        let person = self.people.get_mut(name).expect("somebody inside");
+        let line = person.lines.iter().find(|line| line.sends && line.track.as_ref() == Some(track));
+        let Some(line) = line else { return };
+        let codec = if line.kind == TrackKind::Audio { "opus" } else { "VP8" };
+        let payload_type = person.session.payload_type(codec).expect("offered");
+        let seq = person.seqs.entry((line.line.0, layer.0)).or_insert(1000);
+        *seq += 1;
+        let packet = OutgoingPacket {
+            payload_type,
+            seq: *seq,
+            timestamp: frame.timestamp,
+            at: now,
+            marker: true,
+            payload: frame.payload.into(),
+            vp8: None,
+            audio_level: (line.kind == TrackKind::Audio).then_some(AudioLevel { below_full: 20, voice: true }),
+            orientation: None,
+            repeatable: line.kind == TrackKind::Video,
+        };
+        let line = line.line;
+        person.session.write_in(line, layer, packet);
+    }
+
+    /// Lets time pass, a millisecond after the other.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Duration::from_millis(1);
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        let mut incoming = Vec::new();
+        for person in self.people.values_mut() {
+            person.session.handle_timeout(now);
+            incoming.extend(person.drain(now).into_iter().map(|data| (person.address, data)));
+        }
+        let begin = Instant::now();
+        for (from, data) in &incoming {
+            let input = Input::Packet { transport: Transport::Udp, from: *from, to: self.server, data };
+            self.sfu.handle_input(now, input);
+        }
+        self.sfu.handle_input(now, Input::Timeout);
+        let mut outputs = Vec::new();
+        loop {
+            match self.sfu.poll_output() {
+                Output::Timeout(_) => break,
+                output => outputs.push(output),
+            }
+        }
+        self.spent += begin.elapsed();
+        for output in outputs {
+            match output {
+                Output::Transmit(packet) => {
+                    let Some(name) = self.by_address.get(&packet.to) else { continue };
+                    let Some(person) = self.people.get_mut(name) else { continue };
+                    person.session.receive(now, packet.transport, packet.from, packet.to, &packet.data);
+                    for data in person.drain(now) {
+                        let (from, to) = (person.address, self.server);
+                        self.sfu.handle_input(now, Input::Packet { transport: Transport::Udp, from, to, data: &data });
+                    }
+                }
+                Output::Event { event, .. } => self.event(event),
+                Output::Timeout(_) => {}
+            }
+        }
+    }
+
+    fn event(&mut self, event: MediaEvent) {
+        if let MediaEvent::Offer { link, n, sdp, tracks } = &event
+            && let Some(person) = self.people.values_mut().find(|person| person.link == *link)
+        {
+            let (answer, lines) = person.session.accept(sdp, tracks).expect("an offer that fits");
+            person.lines = lines;
+            self.sfu.handle_input(
+                self.now,
+                Input::Command { room: ROOM, command: MediaCommand::Answer { link: link.clone(), n: *n, sdp: answer } },
+            );
+        }
+        self.events.push(event);
+    }
+
+    pub(crate) fn deliveries(&self, name: &str) -> Vec<&Delivery> {
+        let link = LinkId(format!("l_{name}"));
+        let deliveries = self.events.iter().filter_map(|event| match event {
+            MediaEvent::Delivery(delivery) => Some(delivery),
+            _ => None,
+        });
+        deliveries.filter(|delivery| delivery.link == link).collect()
+    }
+
+    pub(crate) fn layer(&self, name: &str, track: &TrackId) -> Option<Rid> {
+        self.deliveries(name).into_iter().rev().find(|delivery| delivery.track == *track)?.layer.clone()
+    }
+}
+
+impl Participant {
+    fn drain(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        for _ in 0..100 {
+            match self.session.poll_output() {
+                SessionOutput::Transmit(packet) => sent.push(packet.data),
+                SessionOutput::Event(event) => self.event(now, event),
+                SessionOutput::Timeout(at) if at > now => break,
+                SessionOutput::Timeout(_) => self.session.handle_timeout(now),
+            }
+        }
+        sent
+    }
+
+    fn event(&mut self, now: Instant, event: SessionEvent) {
+        match event {
+            SessionEvent::Packet(packet) => {
+                let line = self.lines.iter().find(|line| line.line == packet.line);
+                if let Some(track) = line.and_then(|line| line.track.clone()) {
+                    let (seq, timestamp, payload) = (packet.seq, packet.timestamp, packet.payload);
+                    self.got.push(Got { track, at: now, seq, timestamp, payload });
+                }
+            }
+            SessionEvent::KeyframeWanted { .. } => self.keyframes_wanted += 1,
+            SessionEvent::Data(_, bytes) => self.data.push(bytes),
+            SessionEvent::Connected => self.connected = true,
+            _ => {}
+        }
+    }
+}
+
+/// One frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) timestamp: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    pub(crate) fn sound(timestamp: u32) -> Self {
+        Self { timestamp, payload: vec![0xfc; 80] }
+    }
+
+    /// VP8 with a 15-bit picture id and temporal layers (RFC 7741 §4.2), of `size` bytes.
+    pub(crate) fn picture(timestamp: u32, number: u16, key: bool, temporal: u8, size: usize) -> Self {
+        let [high, low] = (number & 0x7fff).to_be_bytes();
+        let mut payload = vec![0x90, 0xe0, 0x80 | high, low, (number / 4) as u8, temporal << 6 | 0x20];
+        if key {
+            // RFC 6386 §9.1: the frame tag of a shown keyframe, the start code, 320 x 180.
+            payload.extend([0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00]);
+        } else {
+            payload.extend([0x11, 0x02, 0x00]);
+        }
+        payload.resize(size.max(payload.len()), number as u8);
+        Self { timestamp, payload }
+    }
+}
