@@ -137,7 +137,7 @@ fn a_room_that_moved_to_the_server_stays_when_people_leave() {
 fn a_host_moves_the_room_there_and_back_and_wishes_go_along() {
     let mut yard = Yard::with_people(3);
     let track = published(&mut yard, 0);
-    yard.say(1, ClientMessage::Subscribe(subscribe(&track, 180)));
+    yard.watch(1, subscribe(&track, 180));
     yard.clear();
     let choose = |policy| ClientMessage::Mod(Moderation::Topology { policy });
     assert_eq!(yard.ask(0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::BadRequest));
@@ -257,8 +257,8 @@ fn what_is_watched_reaches_the_media_server_once_and_whole() {
 fn a_replaced_link_has_its_tracks_and_all_wishes_again() {
     let mut yard = Yard::forwarded(3);
     let (mine, theirs) = (published(&mut yard, 0), published(&mut yard, 1));
-    yard.say(0, ClientMessage::Subscribe(subscribe(&theirs, 90)));
-    yard.say(1, ClientMessage::Subscribe(subscribe(&mine, 180)));
+    yard.watch(0, subscribe(&theirs, 90));
+    yard.watch(1, subscribe(&mine, 180));
     let former = yard.server_link(0);
     assert_eq!(yard.ask(0, restart(&yard, 0, true)), Err(ErrorCode::RateLimited), "it has just been opened");
     yard.elapse(Duration::from_secs(1));
@@ -552,6 +552,16 @@ fn all_links_are_replaced_when_somebody_comes_without_the_codec_in_use_and_not_w
     assert_eq!(kinds(&yard.media.commands()), ["close"]);
     assert_eq!(yard.clients[0].picture().room.codecs.video, ["H264", "VP8"], "what is in use stays first");
     yard.check();
+}
+
+#[test]
+fn a_track_that_cannot_be_sent_in_the_codec_that_is_forwarded_is_refused() {
+    let mut yard = Yard::forwarded(1);
+    let with = |codec: &str| {
+        ClientMessage::Publish(Publish { track: PublishTrack { codecs: vec![codec.into()], ..camera("c") } })
+    };
+    assert_eq!(yard.ask(0, with("H264")), Err(ErrorCode::CodecUnsupported), "the room has it, but forwards VP8");
+    assert!(yard.ask(0, with("VP8")).is_ok());
 }
 
 #[test]
