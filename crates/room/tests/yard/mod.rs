@@ -39,6 +39,8 @@ pub struct Client {
     pub picture: Option<Picture>,
     /// What it watches and how, where it said so to the session that it has.
     pub watches: BTreeMap<TrackId, Subscribe>,
+    /// Its newest hello brought no state.
+    starts_over: bool,
     /// Every frame heard and not yet looked at by the test.
     pub inbox: Vec<OutFrame>,
 }
@@ -59,7 +61,7 @@ impl Client {
     }
 
     fn begin(&mut self, welcome: &Welcome) {
-        if self.session.replace(welcome.session.clone()).as_ref() != Some(&welcome.session) {
+        if self.session.replace(welcome.session.clone()).as_ref() != Some(&welcome.session) || self.starts_over {
             self.watches.clear();
         }
         self.secret.clone_from(&welcome.secret);
@@ -264,9 +266,7 @@ impl Yard {
         let client = &mut self.clients[who];
         client.connection = Some(connection);
         client.hears = true;
-        if hello.resume.as_ref().is_none_or(|resume| resume.last_s.is_none()) {
-            client.watches.clear();
-        }
+        client.starts_over = hello.resume.as_ref().is_none_or(|resume| resume.last_s.is_none());
         let ice_servers =
             vec![IceServer { urls: vec!["stun:198.51.100.1:3478".into()], username: None, credential: None }];
         let request = Some(RequestId(0));
