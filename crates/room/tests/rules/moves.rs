@@ -11,11 +11,12 @@ use crate::{
 
 #[test]
 fn whoever_creates_a_room_chooses_its_topology_and_nobody_after() {
-    let mut yard = Yard::with_policy(2, Settings::default(), TopologyPolicy::Auto);
+    let mut yard = Yard::with_policy(3, Settings::default(), TopologyPolicy::Auto);
     yard.join(0, Hello { topology: Some(TopologyPolicy::Sfu), ..hello("a") }, Grant::default());
     yard.join(1, Hello { topology: Some(TopologyPolicy::Mesh), ..hello("b") }, Grant::default());
+    yard.join(2, Hello { topology: Some(TopologyPolicy::Mcu), ..hello("c") }, Grant::default());
     assert_eq!(yard.room.census().topology, Topology::Sfu);
-    assert_eq!(yard.room.census().links, 2);
+    assert_eq!(yard.room.census().links, 3);
     yard.check();
 }
 
