@@ -21,7 +21,8 @@ pub enum ClientMessage {
     Desc(Description),
     /// A candidate for a link.
     Ice(Ice),
-    /// Asks for an ICE restart of a link (RFC 8445 §2.4); its offerer gets `negotiate`.
+    /// Asks for an ICE restart of a link (RFC 8445 §2.4); its offerer gets `negotiate`, or is the
+    /// server and offers.
     Restart(Restart),
     /// Publishes a track. The `ok` carries its `track`.
     Publish(Publish),
@@ -133,7 +134,9 @@ pub struct Description {
     pub kind: SdpType,
     /// The session description, RFC 8866.
     pub sdp: String,
-    /// Which of the sender's own tracks each media description carries.
+    /// Which of the sender's own tracks each media description carries. In an offer of the
+    /// server's: your own track where you are to send it, somebody else's where you are to
+    /// receive it.
     #[serde(default)]
     pub tracks: BTreeMap<Mid, TrackId>,
     /// The sender. Stamped by the server; ignored from clients. Absent on links to the server.

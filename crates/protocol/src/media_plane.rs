@@ -15,7 +15,8 @@ use crate::{
 pub enum MediaCommand {
     /// Opens a link to a participant: the server offers on it. It is given everybody's tracks.
     OpenLink(OpenMediaLink),
-    /// Closes a link and withdraws what was published on it.
+    /// Closes a link and withdraws what was published on it. Every link that was opened is closed
+    /// by this or by `End`, one that failed too.
     CloseLink {
         /// Which.
         link: LinkId,
@@ -61,7 +62,8 @@ pub enum MediaCommand {
         /// Whether it is silent or dark from now on.
         muted: bool,
     },
-    /// How a participant watches a track of somebody else. Tracks never named are watched.
+    /// How a participant watches a track of somebody else. Tracks never named are watched; a
+    /// wish ends with the track or the watcher's link, and is said again when either is replaced.
     Watch {
         /// The watcher's link.
         link: LinkId,
@@ -129,7 +131,9 @@ pub enum MediaEvent {
         /// Why, for logs.
         why: String,
     },
-    /// Which of a track's layers somebody watches, and how large at most.
+    /// Which of a track's layers somebody watches, and how large at most: once after each
+    /// [`MediaCommand::AddTrack`], and when it changes. (A track keeps its name when its link is
+    /// replaced, so only the first word after that makes good what is late.)
     Demand {
         /// Which track.
         track: TrackId,

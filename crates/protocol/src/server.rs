@@ -308,8 +308,8 @@ pub enum DeliveryReason {
     Muted,
 }
 
-/// In which layer the server forwards a track to this client. An event only in a room whose
-/// topology is `sfu`; told when it changes.
+/// In which layer the server forwards a track to this client, in a room whose topology is `sfu`.
+/// Told when it changes; it has no `s`, and is told again after a resume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct Delivery {
     /// On which link.

@@ -58,7 +58,7 @@ fn every_example_of_the_document_is_a_frame() {
 }
 
 #[test]
-fn the_document_shows_the_messages_that_a_mesh_client_needs() {
+fn the_document_shows_the_messages_that_a_client_needs() {
     let examples = examples();
     let shown = |from_client: bool, t: &str| {
         examples.iter().any(|example| example.from_client == from_client && example.json["t"] == t)
@@ -72,7 +72,7 @@ fn the_document_shows_the_messages_that_a_mesh_client_needs() {
     for t in ["welcome", "resumed", "ok", "error", "participant", "track", "link", "negotiate", "desc", "ice"] {
         assert!(shown(false, t), "{t} from the server");
     }
-    for t in ["bitrate", "quality", "chat", "data", "room", "bye"] {
+    for t in ["bitrate", "quality", "chat", "data", "room", "bye", "topology", "delivery", "speakers"] {
         assert!(shown(false, t), "{t} from the server");
     }
 }

@@ -239,7 +239,6 @@ impl Room {
             }
         }
         self.links = LinkPlan::default();
-        self.speakers.clear();
         self.departed.clear();
         self.timers.clear();
     }

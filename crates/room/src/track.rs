@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use madang_protocol::{
-    Change, Done, LinkId, MediaCommand, Mute, ParticipantId, PublishTrack, Role, ServerMessage, Subscribe, TrackEvent,
-    TrackId, TrackInfo,
+    Change, Done, LinkId, MediaCommand, Mute, ParticipantId, PublishTrack, Role, ServerMessage, Subscribe, Topology,
+    TrackEvent, TrackId, TrackInfo, TrackKind,
 };
 
 use crate::{codecs, refusal::Refusal, room::Room, roster::Order, subscription::Wish, validate};
@@ -14,7 +14,7 @@ const NO_TRACK: Refusal = Refusal::NotFound("there is no such track (any more)")
 impl Room {
     pub(crate) fn publish(&mut self, order: Order, track: &PublishTrack) -> Result<Done, Refusal> {
         validate::track(track)?;
-        codecs::admit_track(track.kind, &track.codecs, &self.codecs)?;
+        self.admit_track(track)?;
         let participant = self.roster.get(order).ok_or(NO_TRACK)?;
         if participant.info.role == Role::Viewer {
             return Err(Refusal::Viewer);
@@ -29,6 +29,16 @@ impl Room {
             self.ask_offerer(&link, false);
         }
         Ok(Done { track: Some(id) })
+    }
+
+    /// In a mesh any codec of the room will do; the server forwards one video codec.
+    fn admit_track(&self, track: &PublishTrack) -> Result<(), Refusal> {
+        let room = match track.kind {
+            TrackKind::Audio => self.codecs.audio.as_slice(),
+            TrackKind::Video if self.topology == Topology::Mesh => self.codecs.video.as_slice(),
+            TrackKind::Video => self.forwarded_codec.as_slice(),
+        };
+        codecs::admit_track(track.kind, &track.codecs, room)
     }
 
     pub(crate) fn unpublish(&mut self, order: Order, track: &TrackId) -> Result<(), Refusal> {

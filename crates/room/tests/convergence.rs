@@ -171,7 +171,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => who().prop_map(|who| Act::Publish { who }),
         1 => who().prop_map(|who| Act::Unpublish { who }),
         1 => (who(), any::<bool>()).prop_map(|(who, muted)| Act::Mute { who, muted }),
-        1 => (who(), who(), any::<bool>()).prop_map(|(who, whom, on)| Act::Watch { who, whom, on }),
+        3 => (who(), who(), any::<bool>()).prop_map(|(who, whom, on)| Act::Watch { who, whom, on }),
         1 => (who(), 0..4u8).prop_map(|(who, name)| Act::Rename { who, name }),
         1 => who().prop_map(|who| Act::Ack { who }),
         1 => who().prop_map(|who| Act::Chat { who }),
@@ -270,6 +270,15 @@ fn perform_request(yard: &mut Yard, act: Act) {
             say(yard, who, ClientMessage::Ack(Ack { s }));
         }
         Act::Chat { who } => say(yard, who, ClientMessage::Chat(ChatLine { text: "hi".into(), to: vec![] })),
+        Act::Watch { who, whom, on } => {
+            let watch = |track| Subscribe { track, on, width: None, height: Some(180), fps: None, priority: 0 };
+            if let Some(wish) = track_of(yard, whom).map(watch)
+                && yard.clients[who].hears
+                && yard.clients[who].connection.is_some()
+            {
+                yard.watch(who, wish);
+            }
+        }
         act => perform_on_link_or_track(yard, act),
     }
 }
@@ -278,10 +287,6 @@ fn perform_on_link_or_track(yard: &mut Yard, act: Act) {
     let (who, message) = match act {
         Act::Unpublish { who } => (who, track_of(yard, who).map(|track| ClientMessage::Unpublish(Unpublish { track }))),
         Act::Mute { who, muted } => (who, track_of(yard, who).map(|track| ClientMessage::Mute(Mute { track, muted }))),
-        Act::Watch { who, whom, on } => {
-            let watch = |track| Subscribe { track, on, width: None, height: Some(180), fps: None, priority: 0 };
-            (who, track_of(yard, whom).map(watch).map(ClientMessage::Subscribe))
-        }
         Act::Describe { who, whose, link, offer, n } => {
             let kind = if offer { SdpType::Offer } else { SdpType::Answer };
             let desc = |link: OpenLink| Description { epoch: link.epoch, ..desc(&link.link, kind, n) };

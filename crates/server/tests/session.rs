@@ -170,28 +170,28 @@ async fn a_room_is_gone_when_everybody_left_and_the_metrics_agree_all_along() {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {text}"));
             line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
         };
-        [
-            figure("madang_room_rooms{topology=\"mesh\"}"),
-            figure("madang_room_participants{topology=\"mesh\"}"),
-            figure("madang_room_links{topology=\"mesh\"}"),
-            figure("madang_signaling_connections"),
-        ]
+        let of = |topology: &str| {
+            ["rooms", "participants", "links"]
+                .map(|what| figure(&format!("madang_room_{what}{{topology=\"{topology}\"}}")))
+        };
+        (of("mesh"), of("sfu"), figure("madang_signaling_connections"))
     };
-    assert_eq!(figures().await, [0, 0, 0, 0]);
+    assert_eq!(figures().await, ([0; 3], [0; 3], 0));
     let mut all = Vec::new();
     for (count, name) in ["Ada", "Bo", "Cy", "Di"].into_iter().enumerate() {
         all.push(Client::join(&server, "yard", name).await.0);
         let n = count as u64 + 1;
-        assert_eq!(figures().await, [1, n, n * (n - 1) / 2, n]);
+        let (mesh, sfu) = if n <= 2 { ([1, n, n - 1], [0; 3]) } else { ([0; 3], [1, n, n]) };
+        assert_eq!(figures().await, (mesh, sfu, n), "the third moves the room to the server");
     }
     let other = Client::join(&server, "cellar", "Eve").await.0;
-    assert_eq!(figures().await, [2, 5, 6, 5]);
+    assert_eq!(figures().await, ([1, 1, 0], [1, 4, 4], 5));
     for mut client in all.into_iter().chain([other]) {
         client.say(json!({ "t": "leave" })).await;
         assert_eq!(client.close_code().await, Some(1000));
     }
     let deadline = Instant::now() + PATIENCE;
-    while figures().await != [0, 0, 0, 0] {
+    while figures().await != ([0; 3], [0; 3], 0) {
         assert!(Instant::now() < deadline, "{:?}", figures().await);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -216,5 +216,7 @@ async fn many_people_come_and_go_at_once_and_nothing_is_left_behind() {
         task.await.unwrap();
     }
     let (_, _, text) = get(&server, "/metrics", "").await;
-    assert!(text.contains("madang_room_rooms{topology=\"mesh\"} 0"), "{text}");
+    for topology in ["mesh", "sfu"] {
+        assert!(text.contains(&format!("madang_room_rooms{{topology=\"{topology}\"}} 0")), "{text}");
+    }
 }

@@ -194,8 +194,8 @@ to?: Array<ParticipantId>,
 topic?: string, };
 
 /**
- * In which layer the server forwards a track to this client. An event only in a room whose
- * topology is `sfu`; told when it changes.
+ * In which layer the server forwards a track to this client, in a room whose topology is `sfu`.
+ * Told when it changes; it has no `s`, and is told again after a resume.
  */
 export type Delivery = { 
 /**
@@ -261,7 +261,9 @@ kind: SdpType,
  */
 sdp: string, 
 /**
- * Which of the sender's own tracks each media description carries.
+ * Which of the sender's own tracks each media description carries. In an offer of the
+ * server's: your own track where you are to send it, somebody else's where you are to
+ * receive it.
  */
 tracks: { [key in Mid]: TrackId }, 
 /**

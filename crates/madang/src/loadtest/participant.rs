@@ -14,7 +14,8 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use madang_protocol::{
     Ack, Capabilities, ClientFrame, ClientMessage, Codecs, DataMessage, Description, Failure, Hello, Ice, IceCandidate,
-    LinkEvent, Negotiation, Offerer, OpenLink, Ping, RoomName, SdpType, Seq, ServerFrame, ServerMessage, VERSION,
+    LinkEvent, Negotiation, Offerer, OpenLink, Ping, RoomName, SdpType, Seq, ServerFrame, ServerMessage,
+    TopologyPolicy, VERSION,
 };
 use tokio::{
     net::{TcpSocket, TcpStream},
@@ -167,7 +168,8 @@ fn hello(run: &Run, index: usize, is_active: bool) -> Hello {
         name: format!("load {index}"),
         capabilities: Capabilities { codecs, ..Capabilities::default() },
         tracks: vec![],
-        topology: None,
+        // It measures what the server relays between people.
+        topology: Some(TopologyPolicy::Mesh),
         resume: None,
     }
 }

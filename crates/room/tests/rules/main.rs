@@ -6,9 +6,11 @@
 mod yard;
 
 mod entry;
+mod forwarding;
 mod links;
 mod measures;
 mod moderation;
+mod moves;
 mod resume;
 mod sfu;
 mod talk;

@@ -37,6 +37,10 @@ pub struct Client {
     pub secret: String,
     pub last_s: Seq,
     pub picture: Option<Picture>,
+    /// What it watches and how, where it said so to the session that it has.
+    pub watches: BTreeMap<TrackId, Subscribe>,
+    /// Its newest hello brought no state.
+    starts_over: bool,
     /// Every frame heard and not yet looked at by the test.
     pub inbox: Vec<OutFrame>,
 }
@@ -57,7 +61,9 @@ impl Client {
     }
 
     fn begin(&mut self, welcome: &Welcome) {
-        self.session = Some(welcome.session.clone());
+        if self.session.replace(welcome.session.clone()).as_ref() != Some(&welcome.session) || self.starts_over {
+            self.watches.clear();
+        }
         self.secret.clone_from(&welcome.secret);
         self.last_s = welcome.last_s;
         let people = welcome.participants.iter().chain([&welcome.me]);
@@ -260,6 +266,7 @@ impl Yard {
         let client = &mut self.clients[who];
         client.connection = Some(connection);
         client.hears = true;
+        client.starts_over = hello.resume.as_ref().is_none_or(|resume| resume.last_s.is_none());
         let ice_servers =
             vec![IceServer { urls: vec!["stun:198.51.100.1:3478".into()], username: None, credential: None }];
         let request = Some(RequestId(0));
@@ -353,6 +360,13 @@ impl Yard {
         self.media_says(offer);
     }
 
+    /// Watches a track, and remembers it where that is allowed.
+    pub fn watch(&mut self, who: usize, wish: Subscribe) {
+        if self.ask(who, ClientMessage::Subscribe(wish.clone())).is_ok() {
+            self.clients[who].watches.insert(wish.track.clone(), wish);
+        }
+    }
+
     /// Lets time pass, with a time-out whenever the room asked for one.
     pub fn elapse(&mut self, time: Duration) {
         let until = self.now + time;
@@ -399,6 +413,7 @@ impl Yard {
             let link = picture.server_link();
             assert_eq!(link.offerer, Offerer::Peer, "the server offers");
             assert_eq!(self.media.link_of(&picture.me), Some(&link.link), "both ends are told the same");
+            self.check_wishes(client, &link.link);
         }
         let Some(picture) = picture else { return };
         let published =
@@ -411,6 +426,18 @@ impl Yard {
         assert_eq!(sorted(held.collect()), sorted(published.collect()), "the media server has everybody's tracks");
         let codec = picture.room.codecs.video.first();
         assert!(codec.is_none() || self.media.links.values().all(|link| link.open.video_codec.as_ref() == codec));
+    }
+
+    /// The media server knows what a client watches, whatever became of links meanwhile.
+    fn check_wishes(&self, client: &Client, link: &LinkId) {
+        for track in self.media.tracks.keys() {
+            let default =
+                Subscribe { track: track.clone(), on: true, width: None, height: None, fps: None, priority: 0 };
+            let said = client.watches.get(track).unwrap_or(&default);
+            let said = if said.on { said.clone() } else { Subscribe { on: false, ..default.clone() } };
+            let known = self.media.wishes.get(&(link.clone(), track.clone()));
+            assert_eq!(*known.unwrap_or(&default), said, "the media server knows the wish");
+        }
     }
 
     fn check_mesh(&self) {

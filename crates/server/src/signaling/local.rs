@@ -148,7 +148,6 @@ impl LocalRooms {
     }
 
     /// Gives a room what the media plane has to say of it. A room that is over has no ears.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no media plane has anything to say yet"))]
     pub(crate) fn media_event(&self, room: RoomKey, event: MediaEvent) {
         match &event {
             MediaEvent::Failed { link, why } => tracing::info!(%link, why, "a link to the server failed"),
@@ -340,7 +339,8 @@ mod tests {
         let joined = ["yard", "attic"].map(|room| join(&rooms, room.len() as u64, room).0);
         let opened = media.opened();
         joined.iter().for_each(|outbox| drop(outbox.take()));
-        let [(yard, link), (attic, _)] = opened.as_slice() else { panic!("two links: {opened:?}") };
+        assert_eq!(opened.len(), 2);
+        let ((yard, link), (attic, _)) = (&opened[0], &opened[1]);
         assert_ne!(yard, attic);
         rooms.media_event(*attic, offer(link));
         rooms.media_event(*yard, offer(link));
