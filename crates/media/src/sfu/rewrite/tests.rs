@@ -64,10 +64,8 @@ fn rewriter() -> Rewriter {
 }
 
 fn sent(outcome: Outcome) -> Numbers {
-    match outcome {
-        Outcome::Send(numbers) => numbers,
-        other => panic!("was not sent: {other:?}"),
-    }
+    let Outcome::Send(numbers) = outcome else { unreachable!("was not sent: {outcome:?}") };
+    numbers
 }
 
 fn at(start: Instant, packet: &Packet) -> Instant {
