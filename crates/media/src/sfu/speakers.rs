@@ -67,7 +67,10 @@ impl Voice {
     /// Whether it counts as speaking, after time has passed.
     pub fn is_speaking(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.at) >= SILENT_AFTER {
+            // Nothing sent is no measure of the room's noise.
+            let noise = self.noise;
             self.pass(now, 0.0);
+            self.noise = noise;
         }
         self.speaking
     }
