@@ -23,6 +23,8 @@ const ENTER_AFTER: Duration = Duration::from_millis(500);
 const LEAVE_AFTER: Duration = Duration::from_millis(1500);
 /// A microphone that sends nothing for this long (DTX, mute) is silent.
 const SILENT_AFTER: Duration = Duration::from_millis(400);
+/// How many are listed at once, unless asked otherwise.
+const MOST: usize = 5;
 /// Who is this much louder, in decibels, is listed before.
 const OVERTAKE: f32 = 6.0;
 
@@ -110,6 +112,12 @@ impl Voice {
 pub struct Speakers<K> {
     most: usize,
     list: Vec<K>,
+}
+
+impl<K> Default for Speakers<K> {
+    fn default() -> Self {
+        Self { most: MOST, list: Vec::new() }
+    }
 }
 
 impl<K: Copy + Eq> Speakers<K> {
