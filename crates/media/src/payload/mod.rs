@@ -115,6 +115,21 @@ pub struct PayloadInfo {
 }
 
 impl PayloadInfo {
+    /// What a packet of sound says: a receiver can begin with any.
+    pub const SOUND: Self = Self {
+        keyframe: true,
+        frame_start: true,
+        frame_end: true,
+        temporal: None,
+        spatial: None,
+        switch_up: SwitchUp::No,
+        discardable: false,
+        picture_id: None,
+        tl0: None,
+        key_idx: None,
+        size: None,
+    };
+
     /// Reads an RTP payload; `None` when it is malformed.
     #[must_use]
     pub fn parse(codec: VideoCodec, payload: &[u8]) -> Option<Self> {

@@ -38,7 +38,7 @@ pub struct Incoming<'a> {
     pub timestamp: u32,
     /// The newest sender report of its stream.
     pub report: Option<SenderReport>,
-    /// What its payload says; [`PayloadInfo::default`] for sound.
+    /// What its payload says; [`PayloadInfo::SOUND`] for sound.
     pub info: &'a PayloadInfo,
 }
 
@@ -155,7 +155,9 @@ impl Rewriter {
     /// A packet of the present layer that is to go out, or a late one of a layer before.
     pub fn forward(&mut self, now: Instant, packet: &Incoming<'_>) -> Outcome {
         let Some(run) = self.run.as_mut().filter(|run| run.layer == packet.layer && packet.seq >= run.next) else {
-            return self.late(now, packet);
+            // A publisher that began anew counts from another number.
+            let anew = self.run.is_some_and(|run| run.layer == packet.layer && run.next - packet.seq > MAX_GAP);
+            return if anew && packet.info.keyframe { self.begin(now, packet) } else { self.late(now, packet) };
         };
         let gap = packet.seq - run.next;
         let seq = if gap > MAX_GAP {

@@ -231,10 +231,23 @@ fn a_jump_that_is_no_loss_leaves_no_gap() {
 
 #[test]
 fn sound_has_no_picture_numbers() {
-    let (mut rewriter, now, info) = (Rewriter::new(1, 2, 48_000), Instant::now(), PayloadInfo::default());
+    let (mut rewriter, now, info) = (Rewriter::new(1, 2, 48_000), Instant::now(), PayloadInfo::SOUND);
     let packet = Incoming { layer: LOW, seq: 9, timestamp: 9, report: None, info: &info };
     let expected = Numbers { seq: 1, timestamp: 2, picture_id: None, tl0: None, key_idx: None };
     assert_eq!(rewriter.begin(now, &packet), Outcome::Send(expected));
+}
+
+#[test]
+fn a_publisher_that_begins_anew_with_lower_numbers_is_followed_from_its_keyframe() {
+    let (mut rewriter, now) = (rewriter(), Instant::now());
+    sent(rewriter.begin(now, &SMALL.packet(0).incoming()));
+    let anew = Layer { first_seq: 7, first_timestamp: 1 << 30, ..SMALL };
+    assert_eq!(rewriter.forward(now, &anew.packet(0).incoming()), Outcome::Nothing);
+    let mut keyframe = anew.packet(2);
+    keyframe.info.keyframe = true;
+    let numbers = sent(rewriter.forward(now, &keyframe.incoming()));
+    assert_eq!((numbers.seq, numbers.timestamp), (65_531, 1_001));
+    assert_eq!(sent(rewriter.forward(now, &anew.packet(3).incoming())).seq, 65_532);
 }
 
 /// What happens to a frame.
