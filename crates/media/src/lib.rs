@@ -9,5 +9,6 @@
 //! (RFC 4585 §6.3.2 SLI, §6.3.3 RPSI), RTCP-XR, unbundled media (RFC 9143 is required), RTP
 //! without rtcp-mux (RFC 5761 is required).
 
+pub mod payload;
 pub mod session;
 pub mod sfu;

@@ -105,7 +105,7 @@ impl Sfu {
         link.down.insert(line, track);
         link.to_offer = true;
         let wish = link.wish(&of.id).cloned();
-        of.subscriptions.push(Subscription::new(key, line, wish));
+        of.subscriptions.push(Subscription::new(key, line, wish, of.kind));
     }
 
     fn add_track(&mut self, now: Instant, key: usize, info: TrackInfo) {
@@ -222,7 +222,6 @@ impl Sfu {
         }
         if let Some(room) = self.rooms.get_mut(&link.room) {
             room.links.retain(|other| *other != key);
-            room.speakers.forget(&link.participant);
             if room.links.is_empty() {
                 self.rooms.remove(&link.room);
             }

@@ -6,48 +6,20 @@
 //! is decided a few times a second by [`adapt`].
 
 mod adapt;
-mod allocator {
-    use madang_protocol::DeliveryReason;
-    pub(super) struct Decision;
-    impl Decision {
-        pub(super) fn paused(_: DeliveryReason) -> Self {
-            Self
-        }
-    }
-}
+pub mod allocator;
 mod commands;
 mod data;
-mod demand {
-    #[derive(Default)]
-    pub(super) struct Demand;
-}
+pub mod demand;
 mod demux;
 mod forward;
+pub mod history;
 mod io;
-mod keyframes {
-    #[derive(Default)]
-    pub(super) struct Keyframes;
-}
+pub mod keyframes;
+pub mod layers;
 mod link;
-mod rewrite {
-    pub(super) struct Rewriter;
-    impl Rewriter {
-        pub(super) fn new(_: u64) -> Self {
-            Self
-        }
-    }
-}
-mod select {
-    #[derive(Default)]
-    pub(super) struct LayerSelector;
-}
-mod speakers {
-    #[derive(Default)]
-    pub(super) struct Speakers;
-    impl Speakers {
-        pub(super) fn forget<T>(&mut self, _: &T) {}
-    }
-}
+pub mod rewrite;
+pub mod select;
+pub mod speakers;
 mod timer_wheel;
 mod track;
 

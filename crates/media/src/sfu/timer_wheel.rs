@@ -99,7 +99,7 @@ mod tests {
         wheel.set(start + ms(5), 1);
         wheel.set(start + ms(70), 2);
         assert_eq!(wheel.next(), Some(start + ms(5)));
-        assert_eq!(due(&mut wheel, start + ms(4)), []);
+        assert!(due(&mut wheel, start + ms(4)).is_empty());
         assert_eq!(due(&mut wheel, start + ms(5)), [1]);
         assert_eq!(wheel.next(), Some(start + ms(70)));
         assert_eq!(due(&mut wheel, start + ms(500)), [2]);
@@ -111,7 +111,7 @@ mod tests {
         let start = Instant::now();
         let mut wheel = TimerWheel::new(start);
         assert_eq!(wheel.set(start + Duration::from_micros(1200), 1), start + ms(2));
-        assert_eq!(due(&mut wheel, start + Duration::from_micros(1900)), []);
+        assert!(due(&mut wheel, start + Duration::from_micros(1900)).is_empty());
         assert_eq!(due(&mut wheel, start + ms(2)), [1]);
     }
 

@@ -2,13 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use madang_protocol::{
-    Delivery, DeliveryReason, ParticipantId, Rid, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource,
-};
+use madang_protocol::{Delivery, ParticipantId, Rid, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource};
 use smallvec::SmallVec;
 
 use super::{
-    demand::Demand, keyframes::Keyframes, link::TrackKey, rewrite::Rewriter, select::LayerSelector, speakers::Speakers,
+    allocator::Decision,
+    demand::Demand,
+    keyframes::KeyframeRequests,
+    link::TrackKey,
+    rewrite::Rewriter,
+    select::LayerSelector,
+    speakers::{Speakers, Voice},
 };
 use crate::session::{LayerId, Line};
 
@@ -30,7 +34,7 @@ pub(super) fn rids(track: &TrackInfo) -> &'static [&'static str] {
 pub(super) struct MediaRoom {
     pub(super) links: Vec<usize>,
     pub(super) tracks: Vec<TrackKey>,
-    pub(super) speakers: Speakers,
+    pub(super) speakers: Speakers<TrackKey>,
     /// The speakers that everyone was last told of.
     pub(super) told: Vec<ParticipantId>,
     /// The participants whose cameras are forwarded, where there are too many for all.
@@ -47,7 +51,9 @@ pub(super) struct Track {
     pub(super) owner: usize,
     pub(super) line: Line,
     pub(super) layers: SmallVec<[Layer; 3]>,
-    pub(super) keyframes: Keyframes,
+    pub(super) keyframes: KeyframeRequests<LayerId>,
+    /// Of sound: who speaks.
+    pub(super) voice: Voice,
     pub(super) demand: Demand,
     pub(super) subscriptions: Vec<Subscription>,
 }
@@ -67,7 +73,7 @@ pub(super) struct Subscription {
     pub(super) wish: Option<Subscribe>,
     pub(super) selector: LayerSelector,
     pub(super) rewriter: Rewriter,
-    pub(super) decision: super::allocator::Decision,
+    pub(super) decision: Option<Decision<TrackKey>>,
     pub(super) told: Option<Delivery>,
     /// Its link can carry it: negotiated and connected.
     pub(super) open: bool,
@@ -90,8 +96,9 @@ impl Track {
             owner,
             line,
             layers: layers.collect(),
-            keyframes: Keyframes::default(),
-            demand: Demand::default(),
+            keyframes: KeyframeRequests::default(),
+            voice: Voice::new(now),
+            demand: Demand::new(now, count),
             subscriptions: Vec::new(),
             id: info.id,
         }
@@ -107,14 +114,16 @@ impl Track {
 }
 
 impl Subscription {
-    pub(super) fn new(link: usize, line: Line, wish: Option<Subscribe>) -> Self {
+    pub(super) fn new(link: usize, line: Line, wish: Option<Subscribe>, kind: TrackKind) -> Self {
+        // RFC 7587 §4.1; every video format has 90 kHz.
+        let clock_rate = if kind == TrackKind::Audio { 48_000 } else { 90_000 };
         Self {
             link,
             line,
             wish,
             selector: LayerSelector::default(),
-            rewriter: Rewriter::new(1),
-            decision: super::allocator::Decision::paused(DeliveryReason::Publisher),
+            rewriter: Rewriter::new(1, 0, clock_rate),
+            decision: None,
             told: None,
             open: false,
         }

@@ -1,0 +1,96 @@
+//! An offer and its answer with lines changed on the way: each end takes or refuses them, and
+//! goes on.
+#![no_main]
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use madang_media::session::{Certificate, LocalCandidate, Role, Session, SessionConfig, SessionOutput, VideoCodec};
+use madang_protocol::TrackKind;
+
+static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+static CERTIFICATE: LazyLock<Certificate> = LazyLock::new(|| Certificate::generate().expect("a certificate"));
+
+#[derive(Arbitrary, Debug)]
+enum Edit<'a> {
+    Replace(u8, &'a str),
+    Insert(u8, &'a str),
+    Remove(u8),
+    Repeat(u8, u8),
+    /// The line as it is with something else from a byte on.
+    Cut(u8, u8, &'a str),
+}
+
+fn edited(sdp: &str, edits: &[Edit<'_>]) -> String {
+    let mut lines: Vec<String> = sdp.lines().map(str::to_owned).collect();
+    for edit in edits {
+        let (Edit::Replace(at, _) | Edit::Insert(at, _) | Edit::Remove(at) | Edit::Repeat(at, _) | Edit::Cut(at, ..)) =
+            edit;
+        let at = usize::from(*at) % lines.len().max(1);
+        if lines.is_empty() {
+            break;
+        }
+        match edit {
+            Edit::Replace(_, text) => lines[at] = (*text).to_owned(),
+            Edit::Insert(_, text) => lines.insert(at, (*text).to_owned()),
+            Edit::Remove(_) => drop(lines.remove(at)),
+            Edit::Repeat(_, to) => {
+                let line = lines[at].clone();
+                lines.insert(usize::from(*to) % lines.len(), line);
+            }
+            Edit::Cut(_, from, text) => {
+                let kept = lines[at].chars().take(usize::from(*from)).collect::<String>();
+                lines[at] = kept + text;
+            }
+        }
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+fn session(role: Role, port: u16) -> Session {
+    let config = SessionConfig {
+        role,
+        video: VideoCodec::ALL.to_vec(),
+        certificate: Some(CERTIFICATE.clone()),
+        candidates: vec![LocalCandidate { address: ([127, 0, 0, 1], port).into(), tcp: false }],
+    };
+    Session::new(&config, *BEGIN)
+}
+
+fn drain(session: &mut Session, now: Instant) {
+    session.handle_timeout(now);
+    for _ in 0..1000 {
+        if matches!(session.poll_output(), SessionOutput::Timeout(_)) {
+            return;
+        }
+    }
+    panic!("it has always something to say");
+}
+
+fuzz_target!(|input: (Vec<Edit<'_>>, Vec<Edit<'_>>, bool)| {
+    let (offer_edits, answer_edits, again) = input;
+    let (mut server, mut client) = (session(Role::Server, 4000), session(Role::Client, 4001));
+    let _ = server.receive_track("t_camera".into(), TrackKind::Video, &["l", "m", "h"]);
+    let _ = server.receive_track("t_sound".into(), TrackKind::Audio, &[]);
+    let _ = server.send_track("t_other".into(), TrackKind::Video);
+    let Some(offer) = server.offer() else { return };
+    let answer = client.accept(&edited(&offer.sdp, &offer_edits), &offer.tracks);
+    drain(&mut client, *BEGIN);
+    let answer = match answer {
+        Ok((answer, _)) => answer,
+        // The server is to see an answer all the same.
+        Err(_) => session(Role::Client, 4001).accept(&offer.sdp, &offer.tracks).expect("an unchanged offer").0,
+    };
+    let _ = server.answer(offer.n, &edited(&answer, &answer_edits));
+    drain(&mut server, *BEGIN);
+    if again {
+        let _ = server.send_track("t_more".into(), TrackKind::Audio);
+        server.restart_ice();
+        let _ = server.offer();
+        drain(&mut server, *BEGIN + Duration::from_secs(1));
+    }
+});
