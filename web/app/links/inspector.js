@@ -34,7 +34,7 @@ export class Inspector {
   #copyNote = h('p', { class: 'quiet', role: 'status' });
   #copyText = h('textarea', { readonly: true, rows: 8, hidden: true });
   #summary = new Summary();
-  #streams = new StreamTable();
+  #streams = new StreamTable('h4');
   #sdp = new SdpView();
   #pairs = new PairTable();
   #history = new History();

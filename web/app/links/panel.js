@@ -65,7 +65,7 @@ class LinksPanel {
   #yard;
   #table;
   #tip = new Tip();
-  #streams = new StreamTable();
+  #streams = new StreamTable('h3');
   /** @type {Inspector|null} */
   #inspector = null;
   /** @type {View|null} */

@@ -106,7 +106,7 @@ function named(words, key) {
 const COLUMNS = ['name', 'layer', 'picture', 'rate', 'why'];
 
 export class StreamTable {
-  #title = h('h3');
+  #title;
   #heads = COLUMNS.map((column) => h('th', { scope: 'col', role: 'columnheader', 'data-column': column }));
   #body = h('tbody', { role: 'rowgroup' });
   /** @type {Map<string, HTMLTableRowElement>} */
@@ -117,7 +117,12 @@ export class StreamTable {
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, ...this.#heads)),
     this.#body,
   );
-  element = h('section', { class: 'streams', hidden: true }, this.#title, this.#table);
+
+  /** @param {'h3'|'h4'} heading */
+  constructor(heading) {
+    this.#title = h(heading);
+    this.element = h('section', { class: 'streams', hidden: true }, this.#title, this.#table);
+  }
 
   /** @param {StreamView[]} streams @param {Strings} strings */
   update(streams, strings) {
