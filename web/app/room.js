@@ -98,7 +98,8 @@ async function join(name, tracks, { problems = [], late } = {}) {
     isIn = true;
     // Who only watches is not sent, so camera and microphone are given back.
     if (room.localParticipant.role === 'viewer') for (const track of tracks) track.stop();
-    const call = new Call(room, { link: inviteLink(), onLeave: () => void room.disconnect() });
+    const policy = address.topology === 'mcu' ? undefined : address.topology;
+    const call = new Call(room, { link: inviteLink(), policy, onLeave: () => void room.disconnect() });
     show(call, { keepTracks: true });
     problems.forEach(call.tellMediaError);
     void late?.then(({ errors = [] }) => errors.forEach(call.tellMediaError));

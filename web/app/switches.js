@@ -8,7 +8,7 @@ import { currentTheme, setTheme } from './theme.js';
 /**
  * @template {string} V
  * @param {string} label
- * @param {{value: V, text?: string, t?: string, icon?: string, lang?: string}[]} choices
+ * @param {{value: V, text?: string, t?: string, icon?: string, lang?: string, hint?: string}[]} choices
  * @param {() => V} current
  * @param {(value: V) => void} choose
  */
@@ -25,7 +25,7 @@ function segments(label, choices, current, choose) {
       'data-value': choice.value,
       lang: choice.lang,
       label: choice.icon ? choice.t : undefined,
-      hint: choice.icon ? choice.t : undefined,
+      hint: choice.hint ?? (choice.icon ? choice.t : undefined),
       t: choice.icon ? undefined : choice.t,
       onclick: () => {
         choose(choice.value);
@@ -38,6 +38,25 @@ function segments(label, choices, current, choose) {
   }
   show();
   return { group, show };
+}
+
+/**
+ * How a room finds its topology. The server tells what it came to, not what was asked for.
+ * @typedef {'auto'|'mesh'|'sfu'} Policy
+ * @param {() => Policy} current
+ * @param {(policy: Policy) => void} choose
+ */
+export function topologySwitch(current, choose) {
+  return segments(
+    'topology.name',
+    /** @type {const} */ (['auto', 'mesh', 'sfu']).map((value) => ({
+      value,
+      t: `topology.${value}`,
+      hint: `topology.${value}.hint`,
+    })),
+    current,
+    choose,
+  ).group;
 }
 
 export function langSwitch() {

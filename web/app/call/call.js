@@ -40,6 +40,7 @@ const EVENTS = [
   'localTrackUnpublished',
   'trackMuted',
   'trackUnmuted',
+  'trackDeliveryChanged',
   'activeSpeakersChanged',
   'connectionQualityChanged',
   'roomChanged',
@@ -66,6 +67,8 @@ export class Call {
   #isScheduled = false;
   #isOver = false;
   #isToggling = false;
+  /** What was asked for here. @type {import('../switches.js').Policy} */
+  #policy;
   #lockMark = h(
     'span',
     { class: 'lock-mark', role: 'img', label: 'room.locked', hint: 'room.locked', hidden: true },
@@ -74,15 +77,17 @@ export class Call {
 
   /**
    * @param {Room} room
-   * @param {{link: string, onLeave: () => void}} options
+   * @param {{link: string, policy?: import('../switches.js').Policy, onLeave: () => void}} options `policy`: wished for on
+   *   the way in
    */
-  constructor(room, { link, onLeave }) {
+  constructor(room, { link, policy = 'auto', onLeave }) {
     this.#room = room;
+    this.#policy = policy;
     this.#link = link;
     const copyLink = () => void this.#copyLink();
     this.#stage = new Stage(room, makeInvite(copyLink));
     this.#banner = new Banner(room);
-    this.#floating = new Floating(() => this.#stage.foremost?.track?.mediaStreamTrack ?? null);
+    this.#floating = new Floating(() => this.#stage.foremost?.track ?? null);
     this.#panel = new Panel(room, {
       copyLink,
       onProblem: () => this.#toasts.say('people.failed', {}, { icon: 'warn' }),
@@ -196,7 +201,21 @@ export class Call {
       fullScreen: () => void this.#toggleFullScreen(),
       pip: () => void this.#toggleFloating(),
       isFloating: () => this.#floating.isOpen,
+      policy: () => this.#policy,
+      setPolicy: (policy) => void this.#setPolicy(policy),
     });
+  }
+
+  /** @param {import('../switches.js').Policy} policy */
+  async #setPolicy(policy) {
+    const before = this.#policy;
+    this.#policy = policy;
+    try {
+      await this.#room.setTopology(policy);
+    } catch {
+      this.#policy = before;
+      this.#toasts.say('topology.failed', {}, { icon: 'warn' });
+    }
   }
 
   /** @param {'mic'|'camera'} device */

@@ -5,7 +5,7 @@ import { h } from '../dom.js';
 import { lang } from '../i18n.js';
 import { menuItem, openDialog, toggleMenu } from '../popover.js';
 import { readPrefs } from '../prefs.js';
-import { langSwitch, themeSwitch } from '../switches.js';
+import { langSwitch, themeSwitch, topologySwitch } from '../switches.js';
 import { showKeys } from './keys.js';
 
 /**
@@ -21,6 +21,8 @@ import { showKeys } from './keys.js';
  * @property {() => void} fullScreen
  * @property {() => void} pip
  * @property {() => boolean} isFloating
+ * @property {() => import('../switches.js').Policy} policy
+ * @property {(policy: import('../switches.js').Policy) => void} setPolicy
  */
 
 /**
@@ -79,10 +81,18 @@ export function openMore(anchor, room, actions) {
       items.push(
         menuItem({ icon: 'keys', t: 'more.keys', className: 'for-keyboards', testid: 'keys', onclick: then(showKeys) }),
       );
-      return [...items, h('hr', { class: 'menu-line' }), ...settings()];
+      return [...items, h('hr', { class: 'menu-line' }), ...topology(room, actions), ...settings()];
     },
     { label: 'bar.more' },
   );
+}
+
+/** A host's choice for everyone. @param {Room} room @param {MoreActions} actions @returns {Node[]} */
+function topology(room, actions) {
+  if (room.localParticipant.role !== 'host') return [];
+  const choice = topologySwitch(actions.policy, actions.setPolicy);
+  choice.dataset.testid = 'topology';
+  return [h('div', { class: 'menu-row menu-shape' }, h('span', { t: 'topology.name' }), choice)];
 }
 
 /** @returns {Node[]} */

@@ -2,9 +2,11 @@
 
 import { h } from '../dom.js';
 
+/** @typedef {import('/sdk/index.js').Track} Track */
+
 export class Floating {
   #foremost;
-  /** @type {MediaStreamTrack|null} */
+  /** @type {Track|null} */
   #shown = null;
   #video = h('video', {
     class: 'floating',
@@ -15,7 +17,7 @@ export class Floating {
     'aria-hidden': 'true',
   });
 
-  /** @param {() => MediaStreamTrack|null} foremost what to show now */
+  /** @param {() => Track|null} foremost what to show now */
   constructor(foremost) {
     this.#foremost = foremost;
     this.#video.muted = true;
@@ -45,16 +47,17 @@ export class Floating {
     if (this.isOpen) this.#show(this.#foremost());
   }
 
-  /** @param {MediaStreamTrack|null} track */
+  /** @param {Track|null} track */
   #show(track) {
     if (track === this.#shown || !track) return;
+    this.#shown?.detach(this.#video);
     this.#shown = track;
-    this.#video.srcObject = new MediaStream([track]);
+    track.attach(this.#video);
   }
 
   #stop() {
+    this.#shown?.detach(this.#video);
     this.#shown = null;
-    this.#video.srcObject = null;
   }
 
   destroy() {

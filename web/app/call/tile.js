@@ -1,9 +1,12 @@
 // One picture on the stage: a person, or the screen they share.
 
+import { RemoteTrack } from '/sdk/index.js';
+
 import { h, setAttr } from '../dom.js';
 import { t } from '../i18n.js';
 import { icon, setIcon } from '../icons.js';
 import { hueOf, initials } from '../names.js';
+import { tellDelivery } from './delivery.js';
 
 /**
  * @typedef {import('/sdk/index.js').Participant} Participant
@@ -13,12 +16,15 @@ import { hueOf, initials } from '../names.js';
 
 // A picture cropped by more than this is shown whole instead.
 const LEAST_SHOWN = 0.4;
+// Firefox empties an element for a moment when another link takes over its picture.
+const REFILL_MS = 400;
 
 export class Tile {
   #participant;
   #source;
   /** @type {Track|null} */
   #track = null;
+  #isRefilling = false;
   #video = h('video', {
     class: 'tile-video',
     testid: 'video',
@@ -57,7 +63,7 @@ export class Tile {
     this.element.classList.toggle('local', participant.isLocal);
     this.#video.addEventListener('resize', () => this.#fit());
     this.#video.addEventListener('loadeddata', () => this.sync());
-    this.#video.addEventListener('emptied', () => this.sync());
+    this.#video.addEventListener('emptied', () => this.#emptied());
   }
 
   get participant() {
@@ -78,7 +84,21 @@ export class Tile {
 
   /** Whether there is a picture to see. */
   get isSeen() {
-    return this.#track !== null && !this.#track.isMuted && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+    if (!this.#track || this.#track.isMuted || this.#delivery?.paused) return false;
+    return this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA || this.#isRefilling;
+  }
+
+  get #delivery() {
+    return this.#track instanceof RemoteTrack ? this.#track.delivery : null;
+  }
+
+  #emptied() {
+    this.#isRefilling = Boolean(this.#track?.mediaStreamTrack);
+    setTimeout(() => {
+      this.#isRefilling = false;
+      this.sync();
+    }, REFILL_MS);
+    this.sync();
   }
 
   /** Brings the tile in line with its participant. */
@@ -88,7 +108,8 @@ export class Tile {
     const isCamera = this.#source === 'camera';
     const microphone = p.getTrack('microphone');
     const isMuted = isCamera && (!microphone || microphone.isMuted);
-    const trouble = isCamera && !p.isLocal ? troubleOf(p) : null;
+    const told = this.#track && !this.#track.isMuted ? tellDelivery(this.#delivery, p.name) : null;
+    const trouble = (isCamera && !p.isLocal ? troubleOf(p) : null) ?? (told?.mark ? 'delivery' : null);
     const name = this.#shownName();
     this.element.dataset.participant = p.id;
     this.element.classList.toggle('seen', this.isSeen);
@@ -100,8 +121,12 @@ export class Tile {
     this.element.style.setProperty('--hue', String(hueOf(p.name)));
     this.#muted.classList.toggle('shown', isMuted);
     this.#signal.classList.toggle('shown', trouble !== null);
-    if (trouble) setIcon(this.#signal, trouble === 'away' ? 'away' : `signal-${trouble}`);
-    this.#describe(name, isMuted, trouble);
+    if (trouble)
+      setIcon(
+        this.#signal,
+        trouble === 'away' ? 'away' : `signal-${trouble === 'lost' ? 'lost' : (told?.mark ?? trouble)}`,
+      );
+    this.#describe(name, isMuted, trouble, told);
   }
 
   #shownName() {
@@ -110,13 +135,20 @@ export class Tile {
     return isLocal ? t('tile.you', { name }) : name;
   }
 
-  /** @param {string} name @param {boolean} isMuted @param {string|null} trouble */
-  #describe(name, isMuted, trouble) {
+  /**
+   * @param {string} name
+   * @param {boolean} isMuted
+   * @param {Trouble|null} trouble
+   * @param {import('./delivery.js').Told|null} told
+   */
+  #describe(name, isMuted, trouble, told) {
     const p = this.#participant;
     const words = [];
     if (isMuted) words.push(t('tile.muted'));
-    if (trouble) words.push(t(trouble === 'away' ? 'quality.away' : trouble === 'lost' ? 'tile.lost' : 'tile.weak'));
-    setAttr(this.#label, 'title', [name, ...words].join(', '));
+    if (trouble && trouble !== 'delivery') words.push(t(TROUBLES[trouble]));
+    const picture = told ? t(told.key, told.params) : '';
+    setAttr(this.#label, 'title', [[name, ...words].join(', '), picture].filter(Boolean).join('. '));
+    if (told?.mark) words.push(picture);
     if (this.#source === 'camera' && p.handRaised) words.push(t('tile.hand'));
     if (this.#source === 'camera' && (!this.#track || this.#track.isMuted)) words.push(t('tile.nocamera'));
     setAttr(this.element, 'aria-label', [name, ...words].join(', '));
@@ -143,8 +175,6 @@ export class Tile {
     style.setProperty('--face', `${Math.round(Math.min(box.width, box.height) * 0.34)}px`);
     classList.toggle('small', isSmall || box.width < 200);
     this.#fit();
-    const scale = devicePixelRatio || 1;
-    this.#track?.setSize({ width: box.width * scale, height: box.height * scale });
   }
 
   /** Fills the tile with the picture, unless that would cut too much of it away. */
@@ -159,11 +189,14 @@ export class Tile {
   }
 
   destroy() {
-    this.#track?.setSize(null);
     this.#useTrack(null);
     this.element.remove();
   }
 }
+
+/** @typedef {'poor'|'lost'|'away'|'delivery'} Trouble */
+
+const TROUBLES = { away: 'quality.away', lost: 'tile.lost', poor: 'tile.weak' };
 
 /** @param {Participant} participant @returns {'poor'|'lost'|'away'|null} */
 function troubleOf({ presence, connectionQuality }) {

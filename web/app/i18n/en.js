@@ -1,5 +1,13 @@
 // English. Short, warm, exact.
 
+/** The sizes that a picture comes in. @type {Record<string, string>} */
+const PICTURES = {
+  h: 'the full picture',
+  m: 'the middle picture',
+  l: 'the small picture',
+  one: 'the picture as it is',
+};
+
 export default {
   'home.sentence': 'Sit down together. Video calls in the browser, nothing to install.',
   'home.open': 'Open a room',
@@ -120,6 +128,14 @@ export default {
   'more.pip.none': 'There is no picture to float yet.',
   'more.keys': 'Keys',
   'more.learn': 'How this works',
+  'topology.name': 'How the call travels',
+  'topology.auto': 'Auto',
+  'topology.auto.hint': 'Two people talk directly; from three on, the server forwards',
+  'topology.mesh': 'Mesh',
+  'topology.mesh.hint': 'Everyone sends to everyone',
+  'topology.sfu': 'SFU',
+  'topology.sfu.hint': 'Everyone sends once; the server forwards',
+  'topology.failed': 'The room stays as it is. This server cannot make that change.',
 
   'keys.title': 'Keys',
   'keys.m': 'Microphone on and off',
@@ -152,6 +168,24 @@ export default {
   'tile.lost': 'connection lost',
   'tile.speaking': 'speaking',
   'tile.nocamera': 'camera off',
+
+  'delivery.best': (/** @type {any} */ { size }) => `You get ${PICTURES[size]}`,
+  'delivery.size': (/** @type {any} */ { size }) => `You get ${PICTURES[size]}: more would not show at this size`,
+  'delivery.bandwidth': (/** @type {any} */ { size, rate }) =>
+    `You get ${PICTURES[size]}: your connection has room for ${rate}`,
+  'delivery.bandwidth.unknown': (/** @type {any} */ { size }) =>
+    `You get ${PICTURES[size]}: your connection carries no more right now`,
+  'delivery.slower': (/** @type {any} */ { rate }) =>
+    `You get the full picture with fewer frames: your connection has room for ${rate}`,
+  'delivery.slower.unknown': () =>
+    'You get the full picture with fewer frames: your connection carries no more right now',
+  'delivery.paused': (/** @type {any} */ { rate }) =>
+    `This picture is on hold: your connection has room for ${rate}, and voices go first`,
+  'delivery.paused.unknown': () => 'This picture is on hold: your connection is short, and voices go first',
+  'delivery.publisher': (/** @type {any} */ { name }) => `${name} sends no larger picture right now`,
+  'delivery.waiting': (/** @type {any} */ { name }) => `${name}’s picture has not come yet`,
+  'delivery.not_watched': () => 'You are not watching this picture',
+  'delivery.not_speaking': () => 'This room is big: those who spoke last are seen',
 
   'quality.excellent': 'Very good connection',
   'quality.good': 'Good connection',

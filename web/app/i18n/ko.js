@@ -1,5 +1,8 @@
 // 한국어. 짧고 따뜻하고 정확하게.
 
+/** @type {Record<string, string>} */
+const PICTURES = { h: '큰 화면', m: '중간 크기 화면', l: '작은 화면', one: '보내는 그대로의 화면' };
+
 /** @type {{[K in keyof typeof import('./en.js').default]: string|((p: any) => string)}} */
 const ko = {
   'home.sentence': '한자리에 둘러앉아 보세요. 설치 없이 브라우저에서 바로 하는 영상 통화예요.',
@@ -122,6 +125,14 @@ const ko = {
   'more.pip.none': '띄울 화면이 아직 없어요.',
   'more.keys': '단축키',
   'more.learn': '어떻게 돌아가나요?',
+  'topology.name': '통화가 오가는 길',
+  'topology.auto': '자동',
+  'topology.auto.hint': '둘이면 바로 주고받고, 셋부터는 서버가 나눠 줘요',
+  'topology.mesh': '메시',
+  'topology.mesh.hint': '모두가 모두에게 곧장 보내요',
+  'topology.sfu': 'SFU',
+  'topology.sfu.hint': '한 번만 보내면 서버가 나눠 줘요',
+  'topology.failed': '방을 그대로 두었어요. 이 서버에서는 그렇게 바꿀 수 없어요.',
 
   'keys.title': '단축키',
   'keys.m': '마이크 켜고 끄기',
@@ -154,6 +165,22 @@ const ko = {
   'tile.lost': '연결이 끊김',
   'tile.speaking': '말하는 중',
   'tile.nocamera': '카메라 꺼짐',
+
+  'delivery.best': ({ size }) => `${PICTURES[size]}을 받고 있어요`,
+  'delivery.size': ({ size }) => `${PICTURES[size]}을 받고 있어요. 지금 보이는 크기에 맞아요`,
+  'delivery.bandwidth': ({ size, rate }) =>
+    `${PICTURES[size]}을 받고 있어요. 지금 내 연결로는 ${rate}까지 받을 수 있어요`,
+  'delivery.bandwidth.unknown': ({ size }) =>
+    `${PICTURES[size]}을 받고 있어요. 지금 내 연결로는 더 큰 화면을 받기 어려워요`,
+  'delivery.slower': ({ rate }) => `큰 화면을 조금 느리게 받고 있어요. 지금 내 연결로는 ${rate}까지 받을 수 있어요`,
+  'delivery.slower.unknown': () => '큰 화면을 조금 느리게 받고 있어요. 지금은 내 연결에 여유가 없어요',
+  'delivery.paused': ({ rate }) =>
+    `화면을 잠시 멈췄어요. 내 연결로는 ${rate}까지만 받을 수 있어서 목소리를 먼저 받아요`,
+  'delivery.paused.unknown': () => '화면을 잠시 멈췄어요. 연결이 빠듯해서 목소리를 먼저 받아요',
+  'delivery.publisher': ({ name }) => `${name} 님이 지금은 더 큰 화면을 보내지 않아요`,
+  'delivery.waiting': ({ name }) => `${name} 님의 화면을 기다리고 있어요`,
+  'delivery.not_watched': () => '지금은 이 화면을 보고 있지 않아요',
+  'delivery.not_speaking': () => '사람이 많은 방이라 최근에 말한 사람만 보여요',
 
   'quality.excellent': '연결이 아주 좋아요',
   'quality.good': '연결이 좋아요',

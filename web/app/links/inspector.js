@@ -6,6 +6,7 @@ import { History } from './history.js';
 import { PairTable } from './pairs.js';
 import { reportText } from './report.js';
 import { SdpView } from './sdp_view.js';
+import { StreamTable } from './streams.js';
 import { stringsFor } from './strings.js';
 import { Summary, agreedRows, facts } from './summary.js';
 
@@ -33,6 +34,7 @@ export class Inspector {
   #copyNote = h('p', { class: 'quiet', role: 'status' });
   #copyText = h('textarea', { readonly: true, rows: 8, hidden: true });
   #summary = new Summary();
+  #streams = new StreamTable('h4');
   #sdp = new SdpView();
   #pairs = new PairTable();
   #history = new History();
@@ -52,7 +54,12 @@ export class Inspector {
   /** @param {{room: RoomLike, linkId: string, lang: string, onClose: () => void}} options */
   constructor(options) {
     this.#options = options;
-    const bodies = [this.#summary.element, this.#sdp.element, this.#pairs.element, this.#history.element];
+    const bodies = [
+      h('div', {}, this.#summary.element, this.#streams.element),
+      this.#sdp.element,
+      this.#pairs.element,
+      this.#history.element,
+    ];
     this.#body.append(
       this.#gone,
       ...SECTIONS.map((name, i) => h('section', { class: `inspector-section is-${name}` }, this.#heads[i], bodies[i])),
@@ -153,6 +160,7 @@ export class Inspector {
       agreedRows(descriptions, this.#trackNames, strings),
       strings,
     );
+    this.#streams.update(view.streams, strings);
     this.#sdp.update(descriptions, peer, strings);
     this.#pairs.update(this.#tried, strings);
     this.#history.update(link.history, strings);

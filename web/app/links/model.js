@@ -1,5 +1,7 @@
 // From the room and its figures to what the panel shows. Pure: the same data, the same picture.
 
+import { streamsOf } from './streams.js';
+
 /** @typedef {import('./types.js').RoomLike} RoomLike */
 /** @typedef {import('./types.js').RoomFigures} RoomFigures */
 /** @typedef {import('./types.js').LinkFigures} LinkFigures */
@@ -23,6 +25,8 @@
  * @property {number|null} lossDown
  * @property {number|null} loss the worse of both directions
  * @property {number|null} availableUpBps
+ * @property {string|null} srtpCipher
+ * @property {import('./streams.js').StreamView[]} streams
  * @property {TrackFigures[]} upPictures
  * @property {TrackFigures[]} downPictures
  * @property {{bps: number|null, reason: string}|null} limit
@@ -47,7 +51,7 @@ export function viewOf(room, stats) {
   const topology = stats.topology ?? 'mesh';
   const people = peopleOf(room);
   const names = new Map(people.map((p) => [p.id, p.name]));
-  const links = stats.links.filter((link) => link.state !== 'closed').map((link) => linkView(link, names));
+  const links = stats.links.filter((link) => link.state !== 'closed').map((link) => linkView(link, names, room));
   sortLike(links, people);
   const among = topology === 'mesh' ? pairsAmong(people.filter((p) => !p.isYou)) : [];
   const n = people.length;
@@ -81,8 +85,8 @@ function peopleOf(room) {
   return me ? [{ id: me.id, name: me.name, isYou: true, isAway: false }, ...others] : others;
 }
 
-/** @param {LinkFigures} link @param {Map<string, string>} names @returns {LinkView} */
-function linkView(link, names) {
+/** @param {LinkFigures} link @param {Map<string, string>} names @param {RoomLike} room @returns {LinkView} */
+function linkView(link, names, room) {
   const tracks = link.tracks ?? [];
   return {
     id: link.id,
@@ -100,6 +104,8 @@ function linkView(link, names) {
     lossDown: link.lossDown ?? null,
     loss: worse(link.lossUp, link.lossDown),
     availableUpBps: link.availableUpBps ?? null,
+    srtpCipher: link.srtpCipher ?? null,
+    streams: streamsOf(room, link),
     upPictures: picturesOf(tracks, 'up'),
     downPictures: picturesOf(tracks, 'down'),
     limit: limitOf(link, tracks),
@@ -122,7 +128,7 @@ function worse(a, b) {
 /** @param {TrackFigures[]} tracks @param {'up'|'down'} direction the largest picture first */
 function picturesOf(tracks, direction) {
   return tracks
-    .filter((t) => t.direction === direction && t.kind === 'video' && (t.width ?? 0) > 0)
+    .filter((t) => t.direction === direction && t.kind === 'video' && t.active !== false && (t.width ?? 0) > 0)
     .sort((a, b) => (b.width ?? 0) * (b.height ?? 0) - (a.width ?? 0) * (a.height ?? 0));
 }
 
@@ -133,7 +139,9 @@ function picturesOf(tracks, direction) {
  */
 function limitOf(link, tracks) {
   if (link.limit && (link.limit.bps !== null || link.limit.reason !== 'unlimited')) return link.limit;
-  const encoder = tracks.find((t) => t.direction === 'up' && t.limitation && t.limitation !== 'none');
+  const encoder = tracks.find(
+    (t) => t.direction === 'up' && t.active !== false && t.limitation && t.limitation !== 'none',
+  );
   return encoder?.limitation ? { bps: null, reason: encoder.limitation } : null;
 }
 

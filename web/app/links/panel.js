@@ -5,6 +5,7 @@ import { Figures } from './figures.js';
 import { Inspector } from './inspector.js';
 import { viewOf } from './model.js';
 import { stringsFor } from './strings.js';
+import { StreamTable } from './streams.js';
 import { LinkTable, linkLabel } from './table.js';
 import { Tip } from './tip.js';
 import { Yard } from './yard.js';
@@ -24,6 +25,7 @@ const EVENTS = [
   'linkClosed',
   'topologyChanged',
   'bitrateChanged',
+  'trackDeliveryChanged',
 ];
 
 /**
@@ -63,6 +65,7 @@ class LinksPanel {
   #yard;
   #table;
   #tip = new Tip();
+  #streams = new StreamTable('h3');
   /** @type {Inspector|null} */
   #inspector = null;
   /** @type {View|null} */
@@ -93,7 +96,7 @@ class LinksPanel {
         'div',
         { class: 'links-layout' },
         h('div', { class: 'links-picture' }, this.#yard.element, caption),
-        h('div', { class: 'links-words' }, this.#figures.element, words, this.#table.element),
+        h('div', { class: 'links-words' }, this.#figures.element, words, this.#table.element, this.#streams.element),
       ),
     );
     this.#langObserver.observe(document.documentElement, { attributes: true, attributeFilter: ['lang'] });
@@ -153,6 +156,8 @@ class LinksPanel {
     this.#yard.update(view, strings, (link) => linkLabel(link, strings));
     this.#figures.update(view, strings);
     this.#table.update(view.links, strings);
+    // A link between two people carries little more than the table says.
+    this.#streams.update(view.links.find((link) => link.peer === null)?.streams ?? [], strings);
     this.#tip.update(view, strings);
     this.#legend.update(view, strings);
     say(this.#why, reason(view, strings));

@@ -4,6 +4,7 @@ import { descriptionsOf } from './agreement.js';
 import { byteCount, milliseconds } from './format.js';
 import { eventWords, sinceOpen } from './history.js';
 import { addressOf, sortedPairs, stateWords, transportWords } from './pairs.js';
+import { streamWords } from './streams.js';
 import { agreedRows, facts } from './summary.js';
 
 /** @typedef {import('./types.js').PairFigures} PairFigures */
@@ -34,6 +35,10 @@ export function reportText({ view, link, pairs, trackNames, strings, withAddress
       facts(view, link, descriptions, strings).map(([name, value]) => `${name}: ${value}`),
     ),
     section(words.agreedTitle, agreed),
+    section(
+      strings.streams.title,
+      view.streams.map((each) => Object.values(streamWords(each, strings)).filter(Boolean).join(', ')),
+    ),
     section(
       words.sections.pairs,
       sortedPairs(pairs).map((pair) => pairLine(pair, strings, withAddresses)),

@@ -47,7 +47,9 @@ export const english = {
     return `This room is a mesh: ${people(p.n).toLowerCase()}, each linked to every other, ${p.links} links in all. Delay is the least there is; your uplink pays for it, because you send ${times(p.n - 1)}.${relayed}`;
   },
   whySfu: (/** @type {{n: number}} */ p) =>
-    `The server forwards (SFU): you send once, whatever the number of people, and receive ${times(p.n - 1)}. The server’s bandwidth pays for it.`,
+    p.n < 3
+      ? 'The server forwards here (SFU): you send your picture once, and receive the other one from it. The server’s bandwidth pays for it.'
+      : `Three or more meet here, so the server forwards (SFU): you send your picture once, whatever the number of people, and receive ${p.n - 1}. The server’s bandwidth pays for it.`,
   whyMcu:
     'The server mixes (MCU): you send once and receive one picture with everybody in it. The server’s processor pays for it, and a little delay.',
   learnMore: { mesh: 'Learn about the mesh', sfu: 'Learn about the SFU', mcu: 'Learn about the MCU' },
@@ -92,6 +94,24 @@ export const english = {
     cpu: 'your processor is busy',
     other: 'the encoder',
   },
+  streams: {
+    title: 'Streams',
+    columns: { name: 'Stream', layer: 'Layer', picture: 'Picture', rate: 'Bit rate', why: 'Why so' },
+    of: (/** @type {{name: string, source: string}} */ p) => `${p.name}, ${p.source}`,
+    layers: { h: 'full', m: 'middle', l: 'small' },
+    resting: 'rests: nobody needs it',
+    held: (/** @type {string} */ reason) => `on hold: ${reason}`,
+    fewer: (/** @type {string} */ reason) => `fewer frames: ${reason}`,
+    reasons: {
+      best: 'the best there is',
+      size: 'fits its size on screen',
+      bandwidth: 'what your connection carries',
+      publisher: 'no larger one is sent',
+      not_watched: 'not on screen',
+      not_speaking: 'only the last speakers are shown',
+      muted: 'camera off',
+    },
+  },
   stopped: 'stopped',
   noLimit: 'none',
   none: '–',
@@ -114,6 +134,7 @@ export const english = {
       rtt: 'Round trip',
       loss: 'Loss',
       dtls: 'DTLS begins',
+      cipher: 'Encryption',
       estimate: 'Room to send',
       id: 'Link',
     },
@@ -132,7 +153,7 @@ export const english = {
     refused: 'refused',
     trackYours: 'yours',
     sources: { camera: 'camera', microphone: 'microphone', screen: 'screen' },
-    sdpIntro: 'What the two browsers told each other. Lines that matter are explained; the rest is folded.',
+    sdpIntro: 'What the two ends told each other. Lines that matter are explained; the rest is folded.',
     offer: 'Offer',
     answer: 'Answer',
     byYou: 'from you',

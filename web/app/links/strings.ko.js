@@ -1,5 +1,10 @@
 // The words of the links panel and its inspector, in Korean.
 
+const HEARTH = '서버';
+
+/** @param {string} name of a person, or the server's */
+const to = (name) => (name === HEARTH ? '서버와' : `${name} 님과`);
+
 /** @type {import('./strings.en.js').Strings} */
 export const korean = {
   locale: 'ko',
@@ -8,7 +13,7 @@ export const korean = {
   you: '나',
   youTitle: '나',
   server: '서버',
-  hearth: '서버',
+  hearth: HEARTH,
   up: '올림',
   down: '내림',
   uplinks: '올림',
@@ -29,7 +34,9 @@ export const korean = {
     return `이 방은 메시예요. ${n}명이 모두 서로 이어져 연결이 ${links}개예요. 지연이 가장 적은 대신, 내가 ${n - 1}번씩 보내야 해서 업로드가 그 값을 치러요.${more}`;
   },
   whySfu: ({ n }) =>
-    `서버가 전해 주는 방(SFU)이에요. 사람이 몇이든 한 번만 보내고 ${n - 1}개를 받아요. 값은 서버의 대역폭이 치러요.`,
+    n < 3
+      ? '서버가 나눠 주는 방(SFU)이에요. 내 화면은 서버에 한 번만 보내고, 상대 화면도 서버에서 받아요. 값은 서버의 대역폭이 치러요.'
+      : `셋 이상 모여서 서버가 나눠 주는 방(SFU)이에요. 사람이 몇이든 내 화면은 한 번만 보내고 ${n - 1}개를 받아요. 값은 서버의 대역폭이 치러요.`,
   whyMcu:
     '서버가 섞어 주는 방(MCU)이에요. 한 번 보내고, 모두가 담긴 화면 하나를 받아요. 값은 서버의 계산과 약간의 지연이에요.',
   learnMore: { mesh: '메시 알아보기', sfu: 'SFU 알아보기', mcu: 'MCU 알아보기' },
@@ -74,15 +81,33 @@ export const korean = {
     cpu: '프로세서가 바빠요',
     other: '인코더',
   },
+  streams: {
+    title: '스트림',
+    columns: { name: '스트림', layer: '크기', picture: '화면', rate: '비트레이트', why: '이유' },
+    of: ({ name, source }) => `${name} 님 ${source}`,
+    layers: { h: '크게', m: '중간', l: '작게' },
+    resting: '쉬는 중: 지금은 필요한 사람이 없어요',
+    held: (reason) => `잠시 멈춤: ${reason}`,
+    fewer: (reason) => `프레임을 줄임: ${reason}`,
+    reasons: {
+      best: '가장 좋은 화면이에요',
+      size: '보이는 크기에 맞췄어요',
+      bandwidth: '내 연결이 감당하는 만큼이에요',
+      publisher: '더 큰 화면을 보내지 않아요',
+      not_watched: '화면에 보이지 않아요',
+      not_speaking: '최근에 말한 사람만 보여요',
+      muted: '카메라가 꺼져 있어요',
+    },
+  },
   stopped: '멈춤',
   noLimit: '없음',
   none: '–',
   screen: '화면 공유',
-  openLink: (name) => `${name} 님과의 연결 들여다보기`,
+  openLink: (name) => `${to(name)}의 연결 들여다보기`,
   linkLabel: ({ name, path, up, down, rtt, loss, quality }) =>
-    `${name} 님과의 연결: ${path}, 품질 ${quality}, 올림 ${up}, 내림 ${down}, 왕복 ${rtt}, 손실 ${loss}`,
+    `${to(name)}의 연결: ${path}, 품질 ${quality}, 올림 ${up}, 내림 ${down}, 왕복 ${rtt}, 손실 ${loss}`,
   inspector: {
-    title: (name) => `${name} 님과의 연결`,
+    title: (name) => `${to(name)}의 연결`,
     close: '닫기',
     gone: '닫힌 연결이에요. 마지막 모습을 보여 드려요.',
     sections: { summary: '요약', sdp: '제안과 응답', pairs: '후보 쌍', history: '지나온 일' },
@@ -94,6 +119,7 @@ export const korean = {
       rtt: '왕복',
       loss: '손실',
       dtls: 'DTLS를 시작하는 쪽',
+      cipher: '암호화',
       estimate: '보낼 수 있는 양',
       id: '연결 번호',
     },
@@ -107,11 +133,11 @@ export const korean = {
     refused: '거절됨',
     trackYours: '내 것',
     sources: { camera: '카메라', microphone: '마이크', screen: '화면 공유' },
-    sdpIntro: '두 브라우저가 주고받은 말이에요. 중요한 줄에는 설명을 달고 나머지는 접어 두었어요.',
+    sdpIntro: '양쪽이 주고받은 말이에요. 중요한 줄에는 설명을 달고 나머지는 접어 두었어요.',
     offer: '제안',
     answer: '응답',
     byYou: '내 쪽에서',
-    by: (name) => `${name} 님 쪽에서`,
+    by: (name) => (name === HEARTH ? '서버 쪽에서' : `${name} 님 쪽에서`),
     noDescription: '아직 없어요.',
     session: '세션 전체',
     media: ({ kind, mid }) => `${kind} · mid ${mid || '?'}`,

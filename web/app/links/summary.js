@@ -39,6 +39,7 @@ export function facts(view, link, descriptions, strings) {
     [strings.columns.limit, limitWords(view, strings) || strings.noLimit],
     [words.facts.offerer, n > 0 ? `${who(link.offerer)} · ${words.offerNumber(n)}` : who(link.offerer)],
     [words.facts.dtls, who(handshakeBy(descriptions))],
+    [words.facts.cipher, view.srtpCipher ?? strings.none],
     [words.facts.id, view.id],
   ];
   return list;

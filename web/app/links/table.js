@@ -96,7 +96,8 @@ function fillRow(row, link, strings) {
     down: [bitrate(link.downBps)],
     rtt: [milliseconds(link.rttMs)],
     loss: [percent(link.loss)],
-    picture: pictureWords(link, strings),
+    // What goes by way of the server is told stream by stream.
+    picture: link.peer === null ? [] : pictureWords(link, strings),
     limit: [limitWords(link, strings)],
   };
   for (const [column, parts] of Object.entries(figures)) {

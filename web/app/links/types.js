@@ -19,6 +19,8 @@
  * @property {string|null} [codec]
  * @property {string|null} [limitation]
  * @property {string|null} [mid] the media section that carries it
+ * @property {string|null} [rid] the layer, where it is sent in several
+ * @property {boolean|null} [active] whether the layer is sent
  */
 
 /**
@@ -34,6 +36,7 @@
  * @property {number|null} [lossUp]
  * @property {number|null} [lossDown]
  * @property {number|null} [availableUpBps]
+ * @property {string|null} [srtpCipher]
  * @property {LinkLimit|null} [limit]
  * @property {Quality|null} [quality]
  * @property {TrackFigures[]} tracks
@@ -76,7 +79,9 @@
  * @property {() => Promise<PairFigures[]>} candidatePairs
  */
 
-/** @typedef {{id: string, name: string, presence?: string, order?: number, tracks?: Map<string, {id: string, kind: string, source: string}>}} PersonLike */
+/** @typedef {{paused: boolean, layer: string|null, temporal?: number|null, reason: string}} DeliveryLike */
+/** @typedef {{id: string, kind: string, source: string, delivery?: DeliveryLike|null}} TrackLike */
+/** @typedef {{id: string, name: string, presence?: string, order?: number, tracks?: Map<string, TrackLike>}} PersonLike */
 
 /**
  * @typedef {object} RoomLike

@@ -21,6 +21,10 @@ const SQUARE = { size: SIZE, inset: 50, radius: 58 };
 const MIDDLE = { x: SIZE / 2, y: SIZE / 2 };
 const BAND = 44;
 const PLANKS = 48;
+// One goes up for all; many come back, each of them thin. More lanes than this would be a wall.
+const UP_TO_SERVER = 1.3;
+const DOWN_FROM_SERVER = 0.5;
+const LANES = 8;
 
 export class Yard {
   #svg = s('svg', { class: 'yard', viewBox: `0 0 ${SIZE} ${SIZE}`, role: 'group' });
@@ -217,11 +221,12 @@ export class Yard {
     const back = [out[2], out[1], out[0]];
     const near = this.#radius + 5;
     const far = link.peer === null ? 36 : near;
-    const upWidth = arrowWidth(link.upBps, scale);
-    const downs = link.peer === null ? Math.max(1, view.figures.down) : 1;
-    const downWidth = arrowWidth((link.downBps ?? 0) / downs, scale);
+    const isServer = link.peer === null;
+    const upWidth = arrowWidth(link.upBps, isServer ? UP_TO_SERVER : scale);
+    const downs = isServer ? Math.min(Math.max(1, view.figures.down), LANES) : 1;
+    const downWidth = arrowWidth((link.downBps ?? 0) / downs, isServer ? DOWN_FROM_SERVER : scale);
     // Each direction keeps to its right, as on a road; together they straddle the middle.
-    const step = downWidth + 4;
+    const step = downWidth + (isServer ? 5 : 4);
     const gap = 4 + (upWidth + downWidth) / 2;
     const right = (gap + (downs - 1) * step) / 2;
     const lanes = Array.from({ length: downs }, (_, i) => ({

@@ -5,7 +5,17 @@ import { test } from 'node:test';
 import en from '../i18n/en.js';
 import ko from '../i18n/ko.js';
 
-const PARAMETERS = { name: 'Ada', names: 'Ada, Bo', count: 2, kind: 'x', number: 1, link: 'x', text: 'x' };
+const PARAMETERS = {
+  name: 'Ada',
+  names: 'Ada, Bo',
+  count: 2,
+  kind: 'x',
+  number: 1,
+  link: 'x',
+  text: 'x',
+  size: 'l',
+  rate: '400 kbit/s',
+};
 const say = (text) => (typeof text === 'function' ? text(PARAMETERS) : text);
 
 test('both languages say the same things', () => {

@@ -1,15 +1,29 @@
 // Holds what a link sends to the server's word: less resolution first, then no picture, and the
 // sound last of all.
 
+import { TEMPORAL_LAYERS, shareLayers } from './simulcast.js';
+
 /**
  * @typedef {import('./protocol.js').Bitrate} Bitrate
  * @typedef {import('./protocol.js').BitrateReason} BitrateReason
  * @typedef {import('./local_track.js').LocalTrack} LocalTrack
  * @typedef {{ bps: number, reason: BitrateReason }} Limit
- * @typedef {{ active: boolean, maxBitrate: number, scale: number, maxFramerate?: number }} Encoding
- * @typedef {{ id: string, kind: 'audio' | 'video', source: string, height: number }} Sending height of
- *   what reaches the encoder, 0 where not known yet
- * @typedef {{ bps: number | null, stopped: boolean, maxHeight: number | null }} TrackLimit
+ * @typedef {{ rid?: string, active: boolean, maxBitrate: number, scale: number, maxFramerate?: number, scalabilityMode?: string }} Encoding
+ *
+ * @typedef {object} Sending
+ * @property {string} id
+ * @property {'audio' | 'video'} kind
+ * @property {string} source
+ * @property {number} width of what reaches the encoder, 0 where not known yet
+ * @property {number} height
+ * @property {string[]} rids the layers that it is sent in, where there are several
+ * @property {boolean} isForwarded whether a server forwards it, and can leave frames out
+ *
+ * @typedef {object} TrackLimit
+ * @property {number | null} bps
+ * @property {boolean} stopped
+ * @property {number | null} maxHeight
+ * @property {string[] | null} layers RIDs that are watched; null means all
  */
 
 const AUDIO_BPS = 48_000;
@@ -61,10 +75,10 @@ function ceiling(isScreen, links) {
  * @param {Sending[]} tracks
  * @param {(id: string) => TrackLimit} limitOf
  * @param {number} [links] how many carry the same tracks
- * @returns {Map<string, Encoding>} by track id
+ * @returns {Map<string, Encoding[]>} by track id, one for each of its layers
  */
 export function plan(linkBps, tracks, limitOf, links = 1) {
-  /** @type {Map<string, Encoding>} */
+  /** @type {Map<string, Encoding[]>} */
   const encodings = new Map();
   const sounds = tracks.filter((track) => track.kind === 'audio');
   const pictures = tracks.filter((track) => track.kind === 'video' && !limitOf(track.id).stopped);
@@ -73,7 +87,7 @@ export function plan(linkBps, tracks, limitOf, links = 1) {
   const perSound = Math.max(AUDIO_FLOOR_BPS, Math.min(AUDIO_BPS, usable / 4 / Math.max(1, sounds.length)));
   for (const track of sounds) {
     const { stopped, bps } = limitOf(track.id);
-    encodings.set(track.id, { active: !stopped, maxBitrate: Math.min(perSound, bps ?? Infinity), scale: 1 });
+    encodings.set(track.id, [{ active: !stopped, maxBitrate: Math.min(perSound, bps ?? Infinity), scale: 1 }]);
   }
   const heard = sounds.filter((track) => !limitOf(track.id).stopped).length;
   const left = Math.max(0, usable - heard * perSound);
@@ -83,8 +97,12 @@ export function plan(linkBps, tracks, limitOf, links = 1) {
     const isScreen = track.source === 'screen';
     const group = screens && cameras ? (isScreen ? SCREEN_SHARE : 1 - SCREEN_SHARE) : 1;
     const share = (left * group) / Math.max(1, isScreen ? screens : cameras);
-    const bps = Math.min(share, ceiling(isScreen, links));
-    encodings.set(track.id, picture(track, bps, limitOf(track.id)));
+    const limit = limitOf(track.id);
+    const isLayered = track.rids.length > 1;
+    encodings.set(
+      track.id,
+      isLayered ? shareLayers(track, share, limit) : [picture(track, Math.min(share, ceiling(isScreen, links)), limit)],
+    );
   }
   return encodings;
 }
@@ -109,6 +127,7 @@ function picture(track, share, limit) {
     maxBitrate: Math.round(Math.max(bps, VIDEO_FLOOR_BPS)),
     scale: Math.round(scale * 1e6) / 1e6,
     ...(isScreen && bps < SCREEN_BPS / 4 ? { maxFramerate: 5 } : {}),
+    ...(track.isForwarded ? { scalabilityMode: TEMPORAL_LAYERS } : {}),
   };
 }
 
@@ -123,12 +142,13 @@ export class Limits {
 
   /** @param {Bitrate} bitrate */
   hear(bitrate) {
-    const { link, track, max_send_bps: bps, max_height: height, reason } = bitrate;
+    const { link, track, layers, max_send_bps: bps, max_height: height, reason } = bitrate;
     if (track !== undefined) {
       this.#tracks.set(`${link ?? ''}/${track}`, {
         bps: bps === undefined || bps === 0 ? null : bps,
-        stopped: bps === 0,
+        stopped: bps === 0 || layers?.length === 0,
         maxHeight: height ?? null,
+        layers: layers ?? null,
       });
       return;
     }
@@ -170,7 +190,7 @@ export class Limits {
   ofTrack(link, track) {
     return (
       this.#tracks.get(`${link}/${track}`) ??
-      this.#tracks.get(`/${track}`) ?? { bps: null, stopped: false, maxHeight: null }
+      this.#tracks.get(`/${track}`) ?? { bps: null, stopped: false, maxHeight: null, layers: null }
     );
   }
 }

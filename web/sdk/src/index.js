@@ -3,7 +3,8 @@
 export { Room } from './room.js';
 export { Participant, RemoteParticipant } from './participant.js';
 export { LocalParticipant } from './local_participant.js';
-export { Track, RemoteTrack } from './track.js';
+export { Track } from './track.js';
+export { RemoteTrack } from './remote_track.js';
 export { LocalTrack } from './local_track.js';
 export { Link } from './link.js';
 export { createLocalTrack, createLocalTracks, createScreenTracks, listDevices, watchDevices } from './devices.js';
@@ -18,4 +19,5 @@ export { MediaError, SignalingError } from './errors.js';
  * @typedef {import('./link.js').LinkState} LinkState
  * @typedef {import('./stats.js').LinkNumbers} LinkNumbers
  * @typedef {import('./stats.js').TrackNumbers} TrackNumbers
+ * @typedef {import('./remote_track.js').Delivery} Delivery
  */

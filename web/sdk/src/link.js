@@ -27,10 +27,10 @@ import { Watchdog } from './watchdog.js';
  * @property {() => Codecs} codecs
  * @property {(link: Link) => boolean} canAct whether both ends can be reached by signaling
  * @property {(trackId: string) => string | null} sourceOf
- * @property {(limitBps: number | null) => number | null} startKbps where the bit rate begins
+ * @property {(link: Link, limitBps: number | null) => number | null} startKbps where the bit rate begins
  * @property {(link: Link) => void} mapped tracks have come, gone or moved
  * @property {(link: Link) => void} changed
- * @property {(link: Link, bytes: Uint8Array, topic: string) => void} data
+ * @property {(link: Link, bytes: Uint8Array, topic: string, sender: string | null) => void} data
  */
 
 const HISTORY = 200;
@@ -48,6 +48,7 @@ export class Link {
   /** @type {LinkState} */
   #state = 'connecting';
   #wasConnected = false;
+  #isRetired = false;
   // The same for the link's whole life: another value would restart its bandwidth estimation.
   /** @type {number | null | undefined} */
   #startKbps;
@@ -67,11 +68,14 @@ export class Link {
     this.#open = open;
     this.#host = host;
     const connection = (this.#connection = new RTCPeerConnection(host.configuration()));
-    this.#channels = new Channels(connection, (bytes, topic) => host.data(this, bytes, topic));
+    this.#channels = new Channels(connection, open.peer === undefined, (bytes, topic, sender) =>
+      host.data(this, bytes, topic, sender ?? this.peer),
+    );
     this.#transceivers = new Transceivers(connection);
     this.#meter = new LinkMeter(connection, this.#transceivers, host.sourceOf);
     this.#watchdog = new Watchdog({
-      offers: open.offerer === 'you',
+      // A server answers checks and leaves it to its clients to notice what is wrong.
+      isFirst: open.offerer === 'you' || open.peer === undefined,
       attempt,
       canAct: () => host.canAct(this),
       restart: () => this.restart(),
@@ -82,18 +86,14 @@ export class Link {
       open,
       send: host.send,
       note: (event) => this.#note(event),
-      heard: (sdp) => withStartBitrate(sdp, (this.#startKbps ??= host.startKbps(this.#limit?.bps ?? null))),
+      heard: (sdp) => withStartBitrate(sdp, (this.#startKbps ??= host.startKbps(this, this.#limit?.bps ?? null))),
       beforeOffer: () => this.#transceivers.prepareOffer(host.localTracks(), host.peerTracks(this.peer), host.codecs()),
-      offered: (sdp, mids) => {
-        this.#transceivers.setPeerMids(mids);
-        this.#transceivers.prepareAnswer(host.localTracks(), sdp, host.codecs());
-        host.mapped(this);
-      },
+      offered: (sdp, mids) => this.#offered(sdp, mids),
       answered: (mids) => {
         this.#transceivers.setPeerMids(mids);
         host.mapped(this);
       },
-      ownMids: () => this.#transceivers.ownMids(),
+      ownMids: () => (open.peer === undefined ? {} : this.#transceivers.ownMids()),
       described: () => this.#watchdog.described(),
     });
     connection.addEventListener('connectionstatechange', () => this.#connectionChanged());
@@ -101,6 +101,20 @@ export class Link {
     connection.addEventListener('icecandidateerror', (event) => this.#candidateFailed(event));
     this.#note(`open, ${open.offerer === 'you' ? 'offering' : 'awaiting an offer'}`);
     if (open.offerer === 'you') this.#negotiation.offer();
+  }
+
+  /** @param {string} sdp @param {import('./transceivers.js').Mids} mids */
+  async #offered(sdp, mids) {
+    const tracks = this.#host.localTracks();
+    if (this.peer === null) {
+      for (const sender of this.#transceivers.acceptOffer(mids, tracks, sdp)) this.#senders.forget(sender);
+    } else {
+      this.#transceivers.setPeerMids(mids);
+      this.#transceivers.prepareAnswer(tracks, sdp, this.#host.codecs());
+    }
+    this.#host.mapped(this);
+    // The layers' sizes have to be right in the first frame already.
+    if (this.peer === null) await this.#senders.settled();
   }
 
   get id() {
@@ -157,6 +171,10 @@ export class Link {
   get availableUpBps() {
     return this.#meter.numbers.availableUpBps;
   }
+  /** How media is encrypted, once it is and the browser says. */
+  get srtpCipher() {
+    return this.#meter.numbers.srtpCipher;
+  }
 
   /** By the protocol's thresholds. @returns {ConnectionQuality} */
   get quality() {
@@ -186,7 +204,8 @@ export class Link {
     const before = this.#meter.numbers;
     const numbers = await this.#meter.sample();
     if (numbers !== before) {
-      for (const { sender, track } of this.#transceivers.senders) {
+      for (const { sender, track, rids } of this.#transceivers.senders) {
+        if (rids.length > 1) continue;
         const sent = numbers.tracks.find((each) => each.direction === 'up' && each.id === track.id);
         if (sent?.height) this.#senders.measured(sender, sent.height);
       }
@@ -257,6 +276,11 @@ export class Link {
     return this.#transceivers.receiverOf(trackId);
   }
 
+  /** @param {MediaStreamTrack} media @returns {boolean} whether it arrives by this link @internal */
+  receives(media) {
+    return this.#transceivers.receives(media);
+  }
+
   /** @returns {string[]} @internal */
   get receivedIds() {
     return this.#transceivers.receivedIds;
@@ -274,16 +298,19 @@ export class Link {
     }
     this.#limit = limit;
     const sending = this.#transceivers.senders;
-    const tracks = sending.map(({ sender, track }) => ({
+    const tracks = sending.map(({ sender, track, rids }) => ({
       id: track.id,
       kind: track.kind,
       source: track.source,
-      height: this.#senders.heightOf(sender) || (track.height ?? 0),
+      width: track.width ?? 0,
+      height: (rids.length > 1 ? 0 : this.#senders.heightOf(sender)) || (track.height ?? 0),
+      rids,
+      isForwarded: this.kind === 'sfu',
     }));
     const encodings = plan(limit?.bps ?? null, tracks, (id) => limits.ofTrack(this.id, id), links);
     for (const { sender, track } of sending) {
-      const encoding = encodings.get(track.id);
-      if (encoding) this.#senders.apply(sender, track.kind, encoding);
+      const wanted = encodings.get(track.id);
+      if (wanted) this.#senders.apply(sender, track, wanted);
     }
   }
 
@@ -292,16 +319,28 @@ export class Link {
     return this.#channels.isOpen;
   }
 
-  /** @param {Uint8Array<ArrayBuffer>} framed @param {boolean} reliable @returns {boolean} @internal */
-  sendData(framed, reliable) {
-    return this.#channels.send(framed, reliable);
+  /**
+   * @param {Uint8Array<ArrayBuffer>} framed
+   * @param {boolean} reliable
+   * @param {string[]} to for whom, where a server passes it on; empty: for everyone
+   * @returns {boolean}
+   * @internal
+   */
+  sendData(framed, reliable, to) {
+    return this.#channels.send(framed, reliable, to);
+  }
+
+  /** Closed to the server; what still flows may, until it is closed here too. @internal */
+  retire() {
+    this.#isRetired = true;
+    this.#watchdog.stop();
+    this.#negotiation.close();
   }
 
   /** @internal */
   close() {
     if (this.#state === 'closed') return;
-    this.#watchdog.stop();
-    this.#negotiation.close();
+    this.retire();
     this.#connection.close();
     this.#note('closed');
     this.#state = 'closed';
@@ -309,7 +348,7 @@ export class Link {
 
   #connectionChanged() {
     const state = this.#connection.connectionState;
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' || this.#isRetired) return;
     this.#note(`connection ${state}`);
     this.#watchdog.connectionState(state);
     if (state === 'connected') {

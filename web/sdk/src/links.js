@@ -14,12 +14,16 @@ import { Link } from './link.js';
  * @typedef {LinkHost & {
  *   opened: (link: Link) => void,
  *   closed: (link: Link) => void,
+ *   retired: (link: Link) => void,
  *   request: (message: ClientMessage) => Promise<unknown>,
  * }} LinksHost
  */
 
 // Events of a network change come in flocks.
 const NETWORK_SETTLES_MS = 300;
+// When a room moves to another topology, the old links' last pictures bridge the gap until the new
+// ones' first, but no longer than this.
+const RETIRING_MS = 3000;
 
 export class Links {
   /** By the server's link id. @type {Map<string, Link>} */
@@ -27,7 +31,10 @@ export class Links {
   #host;
   /** Of the session before, by peer. @type {Map<string, Link>} */
   #former = new Map();
+  /** Of the topology before, until the new one's media arrives. @type {Map<Link, ReturnType<typeof setTimeout>>} */
+  #retiring = new Map();
   #limits = new Limits();
+  #epoch = 0;
   /** Replacements without success, by peer. @type {Map<string, number>} */
   #attempts = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -85,6 +92,8 @@ export class Links {
   /** Closes all of them. */
   clear() {
     for (const id of [...this.all.keys()]) this.close(id);
+    for (const link of [...this.#retiring.keys()]) this.#end(link);
+    this.#epoch = 0;
     this.#limits.clear();
     this.#attempts.clear();
   }
@@ -104,6 +113,7 @@ export class Links {
   /** @param {OpenLink} open */
   open(open) {
     if (this.all.has(open.link)) return;
+    this.moved(open.epoch);
     const link = new Link(open, this.#host, this.#attempts.get(open.peer ?? '') ?? 0);
     this.all.set(link.id, link);
     this.applyLimits();
@@ -120,9 +130,38 @@ export class Links {
     }
     this.all.delete(id);
     this.#limits.forget(id);
-    link.close();
+    if (link.state === 'connected' && link.epoch < this.#epoch) this.#retire(link);
+    else link.close();
     this.applyLimits();
     this.#host.closed(link);
+  }
+
+  /** @param {number} epoch the room has moved, or is about to */
+  moved(epoch) {
+    this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
+  /** @param {Link} link */
+  #retire(link) {
+    link.retire();
+    this.#retiring.set(
+      link,
+      setTimeout(() => this.#end(link), RETIRING_MS),
+    );
+  }
+
+  /** @param {Link} link that was retiring */
+  #end(link) {
+    clearTimeout(this.#retiring.get(link));
+    this.#retiring.delete(link);
+    // What is shown of it goes elsewhere first: Chromium shows an ended track as black.
+    this.#host.retired(link);
+    link.close();
+  }
+
+  /** @param {(link: Link) => boolean} isInUse whether something of it is still shown */
+  endUnused(isInUse) {
+    for (const link of [...this.#retiring.keys()]) if (!isInUse(link)) this.#end(link);
   }
 
   /**
@@ -175,16 +214,21 @@ export class Links {
   }
 
   applyLimits() {
-    for (const link of this.all.values()) link.applyLimits(this.#limits, this.all.size);
+    const links = [...this.all.values()];
+    for (const link of links) {
+      const alike = links.filter(({ kind }) => kind === link.kind).length;
+      link.applyLimits(this.#limits, alike);
+    }
   }
 
-  /** @param {string} trackId @returns {RTCRtpReceiver | null} */
-  receiverOf(trackId) {
-    for (const link of this.all.values()) {
-      const receiver = link.receiverOf(trackId);
-      if (receiver) return receiver;
-    }
-    return null;
+  /**
+   * Where a track arrives: one place, but for the moments in which a room moves.
+   * @param {string} trackId
+   * @returns {RTCRtpReceiver[]} the newest link's first
+   */
+  receiversOf(trackId) {
+    const links = [...this.all.values(), ...this.#retiring.keys()].sort((a, b) => b.epoch - a.epoch);
+    return links.flatMap((link) => link.receiverOf(trackId) ?? []);
   }
 
   /**
@@ -195,16 +239,18 @@ export class Links {
    */
   async publishData(bytes, { reliable, to, topic }) {
     const framed = frame(bytes, topic);
-    const wanted = [...this.all.values()].filter(
-      (link) => to.length === 0 || link.peer === null || to.includes(link.peer),
-    );
-    const missed = wanted.filter((link) => !link.sendData(framed, reliable));
+    const links = [...this.all.values()];
+    // While a room moves there are links of both kinds; nothing is to arrive twice.
+    const server = links.find((link) => link.peer === null && link.isDataOpen);
+    const peers = links.filter((link) => link.peer !== null && (to.length === 0 || to.includes(link.peer)));
+    const wanted = server ? [server] : peers.length > 0 ? peers : links;
+    const missed = wanted.filter((link) => !link.sendData(framed, reliable, to));
     if (!reliable || missed.length === 0) return;
-    const peers = missed.map((link) => link.peer).filter((peer) => peer !== null);
+    const missing = missed.flatMap((link) => link.peer ?? []);
     await this.#host.request({
       t: 'data',
       payload: base64(bytes),
-      to: peers.length === wanted.length ? to : peers,
+      to: missing.length === wanted.length || missing.length === 0 ? to : missing,
       ...(topic ? { topic } : {}),
     });
   }

@@ -2,6 +2,7 @@
 
 import { Track } from './track.js';
 import { acquire } from './capture.js';
+import { canSimulcast } from './simulcast.js';
 
 /**
  * @typedef {import('./protocol.js').PublishTrack} PublishTrack
@@ -107,7 +108,7 @@ export class LocalTrack extends Track {
       kind: this.kind,
       source: this.source,
       muted: this.isMuted,
-      simulcast: false,
+      simulcast: this.kind === 'video' && canSimulcast(),
       codecs: [],
       ...(this.width && this.height ? { width: this.width, height: this.height } : {}),
     };

@@ -14,7 +14,7 @@
  * @property {(message: ClientMessage) => void} send
  * @property {(sdp: string) => string} heard the peer's description, as the browser is to read it
  * @property {() => void} beforeOffer makes the transceivers
- * @property {(sdp: string, peerMids: Mids) => void} offered the remote offer stands
+ * @property {(sdp: string, peerMids: Mids) => void | Promise<void>} offered the remote offer stands; done when it can be answered
  * @property {(peerMids: Mids) => void} answered the remote answer stands
  * @property {() => Mids} ownMids
  * @property {() => void} described one's own description is on its way
@@ -115,7 +115,8 @@ export class Negotiation {
     await this.#connection.setRemoteDescription({ type: 'offer', sdp: this.#parts.heard(offer.sdp) });
     this.#n = this.#remoteN = offer.n;
     this.#parts.note(`offer ${offer.n} received`);
-    this.#parts.offered(offer.sdp, offer.tracks);
+    await this.#parts.offered(offer.sdp, offer.tracks);
+    if (this.#closed) return;
     await this.#describe(await this.#connection.createAnswer());
     await this.#addEarly();
   }

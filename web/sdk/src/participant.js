@@ -1,7 +1,7 @@
 // People in the room.
 
 import { Emitter } from './emitter.js';
-import { RemoteTrack } from './track.js';
+import { RemoteTrack } from './remote_track.js';
 
 /**
  * @typedef {import('./protocol.js').ParticipantInfo} ParticipantInfo

@@ -20,7 +20,7 @@ import { certificates } from './warm.js';
  * @typedef {import('./room.js').RoomOptions} RoomOptions
  * @typedef {import('./room_events.js').RoomEvents} RoomEvents
  * @typedef {import('./signaling.js').Signaling} Signaling
- * @typedef {import('./track.js').RemoteTrack} RemoteTrack
+ * @typedef {import('./remote_track.js').RemoteTrack} RemoteTrack
  *
  * @typedef {object} RoomHost what the parts need of the room
  * @property {<K extends keyof RoomEvents>(event: K, ...args: RoomEvents[K]) => void} emit
@@ -50,7 +50,7 @@ export function makeParts(room) {
   parts.speakers = new Speakers({
     local: parts.local,
     remotes: () => parts.roster.remotes.values(),
-    receiverOf: (id) => parts.links.receiverOf(id),
+    receiverOf: (id) => parts.links.receiversOf(id)[0] ?? null,
     changed: (speakers) => room.emit('activeSpeakersChanged', speakers),
   });
   parts.reporter = new Reporter(
@@ -122,18 +122,34 @@ function makeLinks(room, parts) {
       room.signaling()?.isReady === true &&
       (link.peer === null || parts.roster.participant(link.peer)?.presence === 'present'),
     sourceOf: (id) => (parts.local.tracks.get(id) ?? parts.roster.remoteTrack(id))?.source ?? null,
-    startKbps: (limitBps) => startKbps(parts.roster.remotes.size, limitBps),
+    startKbps: (link, limitBps) => startKbps(link.peer === null ? 1 : parts.roster.remotes.size, limitBps),
     mapped: (link) => {
       for (const id of link.receivedIds) {
         const track = parts.roster.remoteTrack(id);
         if (track) bind(room, parts, track);
       }
+      rebind(room, parts, link);
     },
     changed: (link) => room.emit('linkChanged', link),
-    data: (link, bytes, topic) => room.data(link.peer, bytes, topic),
+    data: (_link, bytes, topic, sender) => room.data(sender, bytes, topic),
     opened: (link) => room.emit('linkOpened', link),
     closed: (link) => room.emit('linkClosed', link),
+    retired: (link) => rebind(room, parts, link),
   });
+}
+
+/**
+ * What a link carried may arrive elsewhere now, or be another track's: a server uses its media
+ * descriptions again.
+ * @param {RoomHost} room
+ * @param {Parts} parts
+ * @param {import('./link.js').Link} link
+ */
+function rebind(room, parts, link) {
+  for (const track of parts.roster.remoteTracks()) {
+    const media = track.mediaStreamTrack;
+    if (media && link.receives(media)) bind(room, parts, track);
+  }
 }
 
 /**
@@ -143,12 +159,22 @@ function makeLinks(room, parts) {
  * @param {RemoteTrack} track
  */
 function bind(room, parts, track) {
-  const receiver = parts.links.receiverOf(track.id);
-  if (!receiver) return;
-  track.setMedia(receiver.track);
-  if (track.isSubscribed) return;
-  track.setSubscribed(true);
-  room.emit('trackSubscribed', track, /** @type {RemoteParticipant} */ (track.participant));
+  const participant = /** @type {RemoteParticipant} */ (track.participant);
+  const receivers = parts.links.receiversOf(track.id);
+  const shown = receivers.find((each) => each.track === track.mediaStreamTrack);
+  // What flows already is shown until the newer link has its first packet.
+  const receiver = receivers.find((each) => !each.track.muted) ?? shown ?? receivers[0];
+  for (const each of receivers) each.track.onunmute = () => bind(room, parts, track);
+  track.setMedia(receiver?.track ?? null);
+  parts.links.endUnused((link) => isShown(parts, link));
+  if (track.isSubscribed === Boolean(receiver)) return;
+  track.setSubscribed(Boolean(receiver));
+  room.emit(receiver ? 'trackSubscribed' : 'trackUnsubscribed', track, participant);
+}
+
+/** @param {Parts} parts @param {import('./link.js').Link} link */
+function isShown({ roster }, link) {
+  return [...roster.remoteTracks()].some(({ mediaStreamTrack: media }) => media !== null && link.receives(media));
 }
 
 /** @param {RoomHost} room @returns {RTCConfiguration} */

@@ -9,6 +9,7 @@ import { makeParts } from './parts.js';
 import { countStreams, linkReports } from './report.js';
 import { ResumeStore } from './resume_store.js';
 import { Signaling } from './signaling.js';
+import { canSimulcast } from './simulcast.js';
 import { roomIn } from './token.js';
 import { certificate, warm } from './warm.js';
 
@@ -260,7 +261,7 @@ export class Room extends Emitter {
       versions: [1],
       room: this.#info.name,
       name: this.#local.name || 'Guest',
-      capabilities: { codecs: ownCodecs(), simulcast: false, topologies: [] },
+      capabilities: { codecs: ownCodecs(), simulcast: canSimulcast(), topologies: [] },
       tracks: this.#local.localTracks.map((track) => track.describe()),
       ...(this.#token ? { token: this.#token } : {}),
       ...(topology ? { topology } : {}),
@@ -326,6 +327,8 @@ export class Room extends Emitter {
         return this.#data(frame.from, fromBase64(frame.payload), frame.topic ?? '');
       case 'quality':
         return this.#quality(frame);
+      case 'delivery':
+        return this.#links.all.has(frame.link) ? this.#roster.deliveryEvent(frame) : undefined;
       case 'speakers':
         return this.#speakers.tell(frame.participants.flatMap((id) => this.#roster.participant(id) ?? []));
       case 'room':
@@ -373,9 +376,12 @@ export class Room extends Emitter {
 
   /** @param {import('./protocol.js').TopologyEvent} event */
   #topologyEvent(event) {
+    this.#links.moved(event.epoch);
     if (event.phase !== 'commit') return;
     this.#topology = event.kind;
     this.#epoch = event.epoch;
+    this.#speakers.restart();
+    if (event.kind !== 'sfu') this.#roster.forgetDeliveries();
     this.emit('topologyChanged', event.kind, event);
   }
 }

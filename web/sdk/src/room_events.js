@@ -5,7 +5,7 @@
  * @typedef {import('./participant.js').Participant} Participant
  * @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant
  * @typedef {import('./track.js').Track} Track
- * @typedef {import('./track.js').RemoteTrack} RemoteTrack
+ * @typedef {import('./remote_track.js').RemoteTrack} RemoteTrack
  * @typedef {import('./local_track.js').LocalTrack} LocalTrack
  * @typedef {import('./errors.js').MediaError} MediaError
  * @typedef {import('./protocol.js').LeaveReason} LeaveReason
@@ -30,6 +30,8 @@
  * @property {[track: LocalTrack]} localTrackUnpublished
  * @property {[track: Track, participant: Participant]} trackMuted one's own too
  * @property {[track: Track, participant: Participant]} trackUnmuted
+ * @property {[track: RemoteTrack, participant: RemoteParticipant]} trackDeliveryChanged in which layer
+ *   the server forwards it, and why: `track.delivery`
  * @property {[speakers: Participant[]]} activeSpeakersChanged loudest first
  * @property {[quality: import('./protocol.js').ConnectionQuality, participant: Participant]} connectionQualityChanged
  * @property {[bytes: Uint8Array, participant: RemoteParticipant | undefined, topic: string]} dataReceived

@@ -1,7 +1,7 @@
 // Who is in the room and what they publish: the server's picture, as objects that last.
 
 import { RemoteParticipant } from './participant.js';
-import { RemoteTrack } from './track.js';
+import { RemoteTrack } from './remote_track.js';
 
 /**
  * @typedef {import('./protocol.js').ParticipantInfo} ParticipantInfo
@@ -61,11 +61,14 @@ export class Roster {
 
   /** @param {string} id @returns {RemoteTrack | undefined} */
   remoteTrack(id) {
+    return [...this.remoteTracks()].find((track) => track.id === id);
+  }
+
+  /** @returns {Generator<RemoteTrack>} everybody's */
+  *remoteTracks() {
     for (const participant of this.remotes.values()) {
-      const track = participant.tracks.get(id);
-      if (track instanceof RemoteTrack) return track;
+      for (const track of participant.tracks.values()) if (track instanceof RemoteTrack) yield track;
     }
-    return undefined;
   }
 
   /** @param {string | null} id @returns {{ audio: number, video: number }} published tracks */
@@ -123,6 +126,26 @@ export class Roster {
     if (!participant) return;
     if (change === 'removed') this.#removeTrack(participant, info.id);
     else this.#putTrack(participant, info);
+  }
+
+  /** @param {import('./protocol.js').Delivery} event of a link that is open */
+  deliveryEvent(event) {
+    const track = this.remoteTrack(event.track);
+    if (!track) return;
+    track.setDelivery({
+      paused: event.paused,
+      layer: event.layer ?? null,
+      height: event.height ?? null,
+      temporal: event.temporal ?? null,
+      availableBps: event.available_bps ?? null,
+      reason: event.reason,
+    });
+    this.#host.emit('trackDeliveryChanged', track, /** @type {RemoteParticipant} */ (track.participant));
+  }
+
+  /** Nobody but a server that forwards chooses between layers. */
+  forgetDeliveries() {
+    for (const track of this.remoteTracks()) track.setDelivery(null);
   }
 
   /** @param {ParticipantInfo} info */

@@ -77,6 +77,11 @@ export class Speakers {
     this.#become([]);
   }
 
+  /** The room has another topology: measured here until the server says who speaks. */
+  restart() {
+    this.#told = false;
+  }
+
   /** @param {Participant[]} participants the server's word, loudest first */
   tell(participants) {
     this.#told = true;

@@ -10,6 +10,8 @@
  * @property {'up' | 'down'} direction
  * @property {'audio' | 'video'} kind
  * @property {string | null} source
+ * @property {string | null} rid the layer, where the track is sent in several: each has an entry
+ * @property {boolean | null} active whether the layer is sent, where the browser says
  * @property {number} bps
  * @property {number | null} width
  * @property {number | null} height
@@ -31,6 +33,7 @@
  * @property {number | null} lossUp 0 to 1
  * @property {number | null} lossDown 0 to 1
  * @property {number | null} availableUpBps
+ * @property {string | null} srtpCipher as RFC 5764 and RFC 7714 name it, e.g. `AEAD_AES_128_GCM`
  * @property {TrackNumbers[]} tracks
  *
  * @typedef {Record<string, any>} Stat
@@ -46,6 +49,7 @@ export const NO_NUMBERS = Object.freeze({
   lossUp: null,
   lossDown: null,
   availableUpBps: null,
+  srtpCipher: null,
   tracks: [],
 });
 
@@ -142,6 +146,7 @@ export class LinkMeter {
       lossUp: share(up),
       lossDown: share(down),
       availableUpBps: orNull(pair?.availableOutgoingBitrate),
+      srtpCipher: [...stats.values()].find((stat) => stat.type === 'transport')?.srtpCipher ?? null,
       // Of a track that was withdrawn, the transceiver still remembers.
       tracks: measured.map((each) => each.numbers).filter((each) => each.source !== null),
     };
@@ -170,6 +175,8 @@ export class LinkMeter {
         direction: isUp ? 'up' : 'down',
         kind: stat.kind,
         source: this.#sourceOf(id),
+        rid: stat.rid ?? null,
+        active: stat.active ?? null,
         bps: rate.bps,
         width: orNull(stat.frameWidth),
         height: orNull(stat.frameHeight),

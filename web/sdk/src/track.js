@@ -3,11 +3,11 @@
 import { Emitter } from './emitter.js';
 
 /**
- * @typedef {import('./protocol.js').TrackInfo} TrackInfo
  * @typedef {import('./protocol.js').TrackKind} TrackKind
  * @typedef {import('./protocol.js').TrackSource} TrackSource
  * @typedef {import('./participant.js').Participant} Participant
  * @typedef {import('./playback.js').Playback} Playback
+ * @typedef {import('./shown_size.js').Size} Size
  * @typedef {{ muted: [], unmuted: [], mediaChanged: [MediaStreamTrack | null] }} TrackEvents
  */
 
@@ -24,8 +24,8 @@ export class Track extends Emitter {
   /** @type {MediaStreamTrack | null} */
   #media = null;
   #muted = false;
-  /** @type {Set<HTMLMediaElement>} */
-  #elements = new Set();
+  /** What each element plays. @type {Map<HTMLMediaElement, MediaStream>} */
+  #elements = new Map();
   /** @type {Playback | null} */
   #playback = null;
 
@@ -61,7 +61,7 @@ export class Track extends Emitter {
 
   /** The elements that show or play it. */
   get attachedElements() {
-    return [...this.#elements];
+    return [...this.#elements.keys()];
   }
 
   /**
@@ -74,7 +74,7 @@ export class Track extends Emitter {
     if (element instanceof HTMLVideoElement) element.playsInline = true;
     // A track's sound is in its audio track; a muted picture may always start by itself.
     if (this.kind === 'video' || this.isLocal) element.muted = true;
-    this.#elements.add(element);
+    if (!this.#elements.has(element)) this.#elements.set(element, new MediaStream());
     this.#feed(element);
     return element;
   }
@@ -84,7 +84,7 @@ export class Track extends Emitter {
    * @returns {HTMLMediaElement[]} those detached
    */
   detach(element) {
-    const detached = element ? [element].filter((each) => this.#elements.has(each)) : [...this.#elements];
+    const detached = element ? [element].filter((each) => this.#elements.has(each)) : this.attachedElements;
     for (const each of detached) {
       this.#elements.delete(each);
       this.#playback?.forget(each);
@@ -95,20 +95,28 @@ export class Track extends Emitter {
 
   /**
    * Says how large the picture is on screen, in device pixels, or null when it is not shown, so
-   * that nothing larger is sent. Without a call, all of it is.
-   * @param {{ width: number, height: number } | null} _size
+   * that nothing larger is sent. Without a call the attached elements are measured; without those
+   * all of it is sent.
+   * @param {Size | null} _size
    */
   setSize(_size) {}
 
-  /** @param {HTMLMediaElement} element */
+  /**
+   * The stream stays and its track is exchanged, so that the last picture stands until the first
+   * new one. Taken out first: Firefox goes on with the old track otherwise.
+   * @param {HTMLMediaElement} element
+   */
   #feed(element) {
-    if (!this.#media) {
+    const stream = this.#elements.get(element);
+    if (!this.#media || !stream) {
       element.srcObject = null;
       return;
     }
-    const playing = element.srcObject instanceof MediaStream ? element.srcObject.getTracks()[0] : undefined;
-    if (playing === this.#media) return;
-    element.srcObject = new MediaStream([this.#media]);
+    const playing = stream.getTracks();
+    if (element.srcObject === stream && playing[0] === this.#media) return;
+    for (const each of playing) stream.removeTrack(each);
+    stream.addTrack(this.#media);
+    element.srcObject = stream;
     this.#playback?.play(element, this.kind);
   }
 
@@ -127,7 +135,7 @@ export class Track extends Emitter {
   setMedia(media) {
     if (this.#media === media) return;
     this.#media = media;
-    for (const element of this.#elements) this.#feed(element);
+    for (const element of this.attachedElements) this.#feed(element);
     this.emit('mediaChanged', media);
   }
 
@@ -143,77 +151,3 @@ export class Track extends Emitter {
     return true;
   }
 }
-
-/** A track of somebody else. */
-export class RemoteTrack extends Track {
-  /** @type {((size: { width: number, height: number } | null) => void) | null} */
-  #onSize;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #sizeTimer;
-  /** @type {string | undefined} */
-  #saidSize;
-  // Whether the app has been told `trackSubscribed`.
-  #subscribed = false;
-
-  /**
-   * @param {TrackInfo} info
-   * @param {Participant} participant
-   * @param {(track: RemoteTrack, size: { width: number, height: number } | null) => void} onSize
-   */
-  constructor(info, participant, onSize) {
-    super(info.kind, info.source, info.cid);
-    this.id = info.id;
-    this.participant = participant;
-    this.#onSize = (size) => onSize(this, size);
-    this.update(info);
-  }
-
-  /** Whether its media arrives, or would if its publisher sent any. */
-  get isSubscribed() {
-    return this.#subscribed;
-  }
-
-  /**
-   * @param {boolean} subscribed
-   * @internal
-   */
-  setSubscribed(subscribed) {
-    this.#subscribed = subscribed;
-  }
-
-  /**
-   * @param {TrackInfo} info
-   * @returns {boolean} whether mute changed
-   * @internal
-   */
-  update(info) {
-    this.width = info.width;
-    this.height = info.height;
-    return this.setMuted(info.muted);
-  }
-
-  /**
-   * @override
-   * @param {{ width: number, height: number } | null} size
-   */
-  setSize(size) {
-    const rounded = size && { width: Math.round(size.width), height: Math.round(size.height) };
-    clearTimeout(this.#sizeTimer);
-    this.#sizeTimer = setTimeout(() => {
-      const said = JSON.stringify(rounded);
-      if (said === this.#saidSize) return;
-      this.#saidSize = said;
-      this.#onSize?.(rounded);
-    }, SIZE_SETTLES_MS);
-  }
-
-  /** @internal */
-  end() {
-    clearTimeout(this.#sizeTimer);
-    this.#onSize = null;
-    this.setMedia(null);
-  }
-}
-
-// A window being resized would otherwise send a message for each frame.
-const SIZE_SETTLES_MS = 200;

@@ -38,6 +38,8 @@ export class Transceivers {
   #sent = new Map();
   /** What each receives, by mid. @type {Map<string, string>} */
   #received = new Map();
+  /** The layers that each is asked to send, where they are several. @type {WeakMap<RTCRtpTransceiver, string[]>} */
+  #rids = new WeakMap();
   // One stream for what has to stay in lip sync, another for a shared screen.
   #streams = { person: new MediaStream(), screen: new MediaStream() };
 
@@ -97,6 +99,51 @@ export class Transceivers {
   }
 
   /**
+   * Sends and receives what a server's offer names, before an answer. Media descriptions of a
+   * server carry one direction each, and are used again for other tracks.
+   * @param {Mids} mids one's own tracks where the server receives, others' where it sends
+   * @param {LocalTrack[]} tracks
+   * @param {string} offer
+   * @returns {RTCRtpSender[]} those that send another track than before
+   */
+  acceptOffer(mids, tracks, offer) {
+    const directions = directionsOf(offer);
+    const former = this.#sent;
+    const changed = [];
+    this.#sent = new Map();
+    this.#received = new Map();
+    for (const transceiver of this.#live) {
+      const { mid } = transceiver;
+      if (mid === null) continue;
+      const offered = directions.get(mid);
+      const id = mids[mid];
+      const own = offered === 'recvonly' ? tracks.find((track) => track.id === id) : undefined;
+      if (own) this.#send(transceiver, own, former.get(transceiver));
+      else if (former.has(transceiver)) transceiver.sender.replaceTrack(null).catch(() => {});
+      if (own && own !== former.get(transceiver)) changed.push(transceiver.sender);
+      if (id !== undefined && offered === 'sendonly') this.#received.set(mid, id);
+      const direction = own ? 'sendonly' : this.#received.has(mid) ? 'recvonly' : 'inactive';
+      if (transceiver.direction !== direction) transceiver.direction = direction;
+    }
+    return changed;
+  }
+
+  /**
+   * @param {RTCRtpTransceiver} transceiver
+   * @param {LocalTrack} track
+   * @param {LocalTrack | undefined} former what it sent until now
+   */
+  #send(transceiver, track, former) {
+    if (former === track) this.#sent.set(transceiver, track);
+    else this.#assign(transceiver, track);
+    const encodings = track.kind === 'video' ? (transceiver.sender.getParameters().encodings ?? []) : [];
+    this.#rids.set(
+      transceiver,
+      encodings.flatMap(({ rid }) => rid ?? []),
+    );
+  }
+
+  /**
    * Stops sending what is not published any more. Its transceiver serves the next track.
    * @param {LocalTrack[]} tracks what is still published
    */
@@ -148,9 +195,18 @@ export class Transceivers {
     return this.#live.find((each) => each.mid !== null && each.mid === mid)?.receiver ?? null;
   }
 
-  /** @returns {{ sender: RTCRtpSender, track: LocalTrack }[]} */
+  /** @param {MediaStreamTrack} media @returns {boolean} whether it arrives here */
+  receives(media) {
+    return this.#live.some((each) => each.receiver.track === media);
+  }
+
+  /** @returns {{ sender: RTCRtpSender, track: LocalTrack, rids: string[] }[]} */
   get senders() {
-    return [...this.#sent].map(([transceiver, track]) => ({ sender: transceiver.sender, track }));
+    return [...this.#sent].map(([transceiver, track]) => ({
+      sender: transceiver.sender,
+      track,
+      rids: this.#rids.get(transceiver) ?? [],
+    }));
   }
 
   /**

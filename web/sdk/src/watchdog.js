@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} WatchdogParts
- * @property {boolean} offers whether this end makes the link's offers
+ * @property {boolean} isFirst whether the first move is this end's; else the other end is left a moment for it
  * @property {number} attempt how often this pair's link has been replaced without success
  * @property {() => boolean} canAct whether both ends can be reached by signaling
  * @property {() => void} restart
@@ -13,7 +13,7 @@ const CONNECT_MS = 5000;
 const CONNECT_MAX_MS = 15_000;
 const DISCONNECTED_MS = 2000;
 const FAILED_MS = 0;
-// The end that does not offer leaves the offerer the first move, so that one restart is made.
+// Between people the offerer has the first move, so that one restart is made.
 const DEFERENCE_MS = 1000;
 const AGAIN_MS = 1000;
 
@@ -48,7 +48,7 @@ export class Watchdog {
 
   /** @param {RTCPeerConnectionState} state */
   connectionState(state) {
-    const deference = this.#parts.offers ? 0 : DEFERENCE_MS;
+    const deference = this.#parts.isFirst ? 0 : DEFERENCE_MS;
     switch (state) {
       case 'connected':
         this.#connected = true;

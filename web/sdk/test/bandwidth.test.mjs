@@ -4,15 +4,25 @@ import { Limits, plan } from '../src/bandwidth.js';
 import { SenderControl } from '../src/sender_control.js';
 import { settled } from './fakes.mjs';
 
-const mic = { id: 'mic', kind: 'audio', source: 'microphone', height: 0 };
-const camera = { id: 'camera', kind: 'video', source: 'camera', height: 720 };
-const screen = { id: 'screen', kind: 'video', source: 'screen', height: 1080 };
-const free = () => ({ bps: null, stopped: false, maxHeight: null });
+const sending = (id, kind, source, width, height) => ({
+  id,
+  kind,
+  source,
+  width,
+  height,
+  rids: [],
+  isForwarded: false,
+});
+const mic = sending('mic', 'audio', 'microphone', 0, 0);
+const camera = sending('camera', 'video', 'camera', 1280, 720);
+const screen = sending('screen', 'video', 'screen', 1920, 1080);
+const unlimited = { bps: null, stopped: false, maxHeight: null, layers: null };
+const free = () => unlimited;
 
 const at = (encodings, id) => {
-  const encoding = encodings.get(id);
-  assert.ok(encoding, id);
-  return encoding;
+  const of = encodings.get(id);
+  assert.equal(of?.length, 1, id);
+  return of[0];
 };
 
 test('without a limit the picture is whole', () => {
@@ -44,6 +54,7 @@ test('the sum of what is sent stays below the limit', () => {
   for (const bps of [150_000, 300_000, 900_000, 3_000_000]) {
     const encodings = plan(bps, [mic, camera, screen], free);
     const sum = [...encodings.values()]
+      .flat()
       .filter((each) => each.active)
       .reduce((total, each) => total + each.maxBitrate, 0);
     assert.ok(sum <= bps, `${sum} of ${bps}`);
@@ -68,12 +79,12 @@ test('the more links carry a camera, the less each of them', () => {
 });
 
 test('nothing larger is sent than what is shown', () => {
-  const encodings = plan(null, [camera], () => ({ bps: null, stopped: false, maxHeight: 180 }));
+  const encodings = plan(null, [camera], () => ({ ...unlimited, maxHeight: 180 }));
   assert.equal(at(encodings, 'camera').scale, 4);
 });
 
 test('what nobody watches is not sent, and leaves its share to the others', () => {
-  const limitOf = (id) => ({ bps: null, stopped: id === 'screen', maxHeight: null });
+  const limitOf = (id) => ({ ...unlimited, stopped: id === 'screen' });
   const encodings = plan(1_000_000, [camera, screen], limitOf);
   assert.equal(at(encodings, 'screen').active, false);
   assert.equal(at(encodings, 'camera').maxBitrate, 920_000);
@@ -89,7 +100,7 @@ test('limits are remembered by link and track, and the smaller counts', () => {
   assert.equal(limits.ofTrack('l_1', 't_1').stopped, true);
   assert.equal(limits.ofTrack('l_2', 't_1').stopped, false);
   limits.hear({ link: 'l_1', track: 't_1', max_height: 180, reason: 'unlimited' });
-  assert.deepEqual(limits.ofTrack('l_1', 't_1'), { bps: null, stopped: false, maxHeight: 180 });
+  assert.deepEqual(limits.ofTrack('l_1', 't_1'), { ...unlimited, maxHeight: 180 });
   limits.forget('l_1');
   assert.deepEqual(limits.ofLink('l_1', 4), { bps: 250_000, reason: 'participant_limit' });
   limits.hear({ reason: 'unlimited' });
@@ -105,13 +116,14 @@ function sender() {
   return made;
 }
 
-const encoding = (scale) => ({ active: true, maxBitrate: 500_000, scale });
+const encoding = (scale) => [{ active: true, maxBitrate: 500_000, scale }];
+const video = { kind: 'video', source: 'camera' };
 
 test('a sender is changed only when the change is worth a keyframe', async () => {
   const control = new SenderControl();
   const camera = sender();
   for (const scale of [2, 2, 2.2, 1.8, 3, 1]) {
-    control.apply(camera, 'video', encoding(scale));
+    control.apply(camera, video, encoding(scale));
     await settled();
   }
   assert.deepEqual(camera.changes, [2, 3, 1]);
@@ -120,7 +132,7 @@ test('a sender is changed only when the change is worth a keyframe', async () =>
 test('changes that come faster than the browser takes them end with the last', async () => {
   const control = new SenderControl();
   const camera = sender();
-  for (const scale of [2, 3, 4]) control.apply(camera, 'video', encoding(scale));
+  for (const scale of [2, 3, 4]) control.apply(camera, video, encoding(scale));
   await settled();
   assert.deepEqual(camera.changes, [2, 4]);
 });
@@ -132,10 +144,10 @@ test('what the browser refuses is tried again with the next word', async () => {
   camera.setParameters = async () => {
     throw new Error('not yet');
   };
-  control.apply(camera, 'video', encoding(2));
+  control.apply(camera, video, encoding(2));
   await settled();
   camera.setParameters = setParameters;
-  control.apply(camera, 'video', encoding(2));
+  control.apply(camera, video, encoding(2));
   await settled();
   assert.deepEqual(camera.changes, [2]);
 });
@@ -146,7 +158,7 @@ test('our scale starts from what the browser own scale leaves over', async () =>
   assert.equal(control.heightOf(camera), 0);
   control.measured(camera, 360);
   assert.equal(control.heightOf(camera), 360);
-  control.apply(camera, 'video', encoding(2));
+  control.apply(camera, video, encoding(2));
   await settled();
   control.measured(camera, 360);
   assert.equal(control.heightOf(camera), 360, 'frames of the new scale are not there yet');

@@ -118,7 +118,7 @@ export class FakeRoomConnection extends FakePeerConnection {
     return channel;
   }
 
-  addTransceiver(what, { direction = 'sendrecv' } = {}) {
+  addTransceiver(what, { direction = 'sendrecv', rids } = {}) {
     const track = typeof what === 'string' ? null : what;
     const kind = track?.kind ?? what;
     const sender = {
@@ -126,8 +126,9 @@ export class FakeRoomConnection extends FakePeerConnection {
       replaceTrack: async (next) => {
         sender.track = next;
       },
-      getParameters: () => ({ encodings: [{}] }),
+      getParameters: () => ({ encodings: (rids ?? [undefined]).map((rid) => (rid ? { rid } : {})) }),
       setParameters: async (parameters) => {
+        sender.encodings = parameters.encodings;
         sender.encoding = parameters.encodings[0];
       },
     };
@@ -142,7 +143,21 @@ export class FakeRoomConnection extends FakePeerConnection {
 
   async setLocalDescription(description) {
     await super.setLocalDescription(description);
-    this.transceivers.forEach((transceiver, index) => (transceiver.mid = String(index)));
+    this.transceivers.forEach((transceiver, index) => (transceiver.mid ??= String(index)));
+  }
+
+  /** An offer makes the transceivers that it names, with the encodings that it asks for. */
+  async setRemoteDescription(description) {
+    await super.setRemoteDescription(description);
+    if (description.type !== 'offer') return;
+    for (const [, kind, lines] of description.sdp.matchAll(/^m=(audio|video)(.*?)(?=^m=|$(?![^]))/gms)) {
+      const mid = /^a=mid:(\S+)/m.exec(lines)[1];
+      if (this.transceivers.some((each) => each.mid === mid)) continue;
+      const rids = /^a=simulcast:recv (\S+)/m.exec(lines)?.[1].split(';');
+      const transceiver = this.addTransceiver(kind, { direction: 'recvonly', rids });
+      transceiver.mid = mid;
+      transceiver.receiver.track.muted = true;
+    }
   }
 
   async getStats() {
@@ -157,6 +172,20 @@ export class FakeRoomConnection extends FakePeerConnection {
   close() {
     this.closed = true;
   }
+}
+
+/**
+ * As much of a server's offer as the SDK reads: the direction is the server's.
+ * @param {{ mid: string, kind: string, direction: string, rids?: string[] }[]} sections
+ */
+export function serverOffer(sections) {
+  const lines = sections.flatMap(({ mid, kind, direction, rids }) => [
+    `m=${kind} 9 UDP/TLS/RTP/SAVPF 96`,
+    `a=mid:${mid}`,
+    `a=${direction}`,
+    ...(rids ? [...rids.map((rid) => `a=rid:${rid} recv`), `a=simulcast:recv ${rids.join(';')}`] : []),
+  ]);
+  return ['v=0', ...lines, ''].join('\r\n');
 }
 
 /** @param {'audio' | 'video'} kind */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { frame, unframe } from '../src/channels.js';
+import { address, frame, signed, unframe } from '../src/channels.js';
 import { Emitter } from '../src/emitter.js';
 import { MediaError } from '../src/errors.js';
 import { iceServersFor, relayTransportOf } from '../src/ice_servers.js';
@@ -25,6 +25,20 @@ test('what is too large is refused, what is no frame is dropped', () => {
   assert.equal(unframe(new Uint8Array(0)), null);
   assert.equal(unframe(Uint8Array.of(5, 97)), null);
   assert.equal(unframe(Uint8Array.of(255)), null);
+});
+
+test('a message to a server names its receivers, and one from it its sender', () => {
+  const framed = frame(Uint8Array.of(9), 'a');
+  assert.deepEqual([...address(framed, [])], [0, 1, 97, 9]);
+  assert.deepEqual([...address(framed, ['p_1', 'p_22'])], [2, 3, 112, 95, 49, 4, 112, 95, 50, 50, 1, 97, 9]);
+  const { sender, framed: rest } = signed(Uint8Array.of(3, 112, 95, 49, ...framed));
+  assert.equal(sender, 'p_1');
+  assert.deepEqual(unframe(rest), { bytes: Uint8Array.of(9), topic: 'a' });
+  assert.equal(signed(Uint8Array.of(9, 112)), null);
+  assert.equal(signed(Uint8Array.of(0, 1, 97)), null);
+  assert.equal(signed(new Uint8Array(0)), null);
+  assert.throws(() => address(framed, Array(256).fill('p_1')), RangeError);
+  assert.throws(() => address(frame(new Uint8Array(64 * 1024 - 1), ''), []), RangeError);
 });
 
 test('Base64 goes both ways', () => {

@@ -3,12 +3,12 @@ import test from 'node:test';
 import { Watchdog } from '../src/watchdog.js';
 import { passTime, stopTime } from './fakes.mjs';
 
-function watched(t, { offers = true, attempt = 0 } = {}) {
+function watched(t, { isFirst = true, attempt = 0 } = {}) {
   stopTime(t, ['setTimeout']);
   const done = [];
   const reach = { able: true };
   const watchdog = new Watchdog({
-    offers,
+    isFirst,
     attempt,
     canAct: () => reach.able,
     restart: () => done.push('restart'),
@@ -74,7 +74,7 @@ test('a link that fails again after its restart is replaced at once', (t) => {
 });
 
 test('the end that does not offer leaves the first move to the other', (t) => {
-  const { watchdog, done, tick } = watched(t, { offers: false });
+  const { watchdog, done, tick } = watched(t, { isFirst: false });
   watchdog.connectionState('connected');
   watchdog.connectionState('failed');
   tick(900);

@@ -8,6 +8,7 @@ import { eventWords, offerNumber } from '../history.js';
 import { viewOf } from '../model.js';
 import { sortedPairs } from '../pairs.js';
 import { hideAddress, reportText } from '../report.js';
+import { streamWords, streamsOf } from '../streams.js';
 import { stringsFor } from '../strings.js';
 import { english } from '../strings.en.js';
 import { korean } from '../strings.ko.js';
@@ -106,6 +107,64 @@ test('a room with a server has one link and no lines among the others', () => {
   assert.equal(view.among.length, 0);
   assert.equal(view.linkCount, 3);
   assert.deepEqual([view.figures.up, view.figures.down, view.figures.serverUp], [1, 2, 6]);
+});
+
+const forwarded = () => {
+  const room = roomOf(['Jun', 'Bo']);
+  const delivery = { paused: false, layer: 'm', temporal: null, reason: 'bandwidth' };
+  room.remoteParticipants.get('Jun').tracks = new Map([
+    ['t_j', { id: 't_j', kind: 'video', source: 'camera', delivery }],
+  ]);
+  room.remoteParticipants.get('Bo').tracks = new Map([
+    ['t_b', { id: 't_b', kind: 'video', source: 'screen', delivery: { ...delivery, paused: true, layer: null } }],
+  ]);
+  const picture = { kind: 'video', source: 'camera', bps: 400_000, width: 640, height: 360, fps: 30 };
+  const tracks = [
+    { ...picture, id: 't_b', direction: 'down', source: 'screen' },
+    { ...picture, id: 't_j', direction: 'down' },
+    { id: 't_mic', direction: 'up', kind: 'audio', source: 'microphone', bps: 30_000 },
+    { ...picture, id: 't_me', direction: 'up', rid: 'l', active: true, limitation: 'cpu' },
+    { ...picture, id: 't_me', direction: 'up', rid: 'h', active: false, limitation: 'bandwidth' },
+  ];
+  return { room, link: link('1', null, { kind: 'sfu', tracks }) };
+};
+
+test('streams stand in order: your layers from the largest, your sound, then the others', () => {
+  const { room, link: server } = forwarded();
+  assert.deepEqual(
+    streamsOf(room, server).map(({ direction, name, layer, isResting }) => [direction, name, layer, isResting]),
+    [
+      ['up', '', 'h', true],
+      ['up', '', 'l', false],
+      ['up', '', null, false],
+      ['down', 'Jun', 'm', false],
+      ['down', 'Bo', null, true],
+    ],
+  );
+});
+
+test('each stream says in both languages why it is as it is', () => {
+  const { room, link: server } = forwarded();
+  for (const strings of [english, korean]) {
+    const words = streamsOf(room, server).map((stream) => streamWords(stream, strings));
+    assert.deepEqual(
+      words.map(({ why }) => why),
+      [
+        strings.streams.resting,
+        strings.limits.cpu,
+        '',
+        strings.streams.reasons.bandwidth,
+        strings.streams.held(strings.streams.reasons.bandwidth),
+      ],
+    );
+    assert.ok(words[3].name.includes('Jun') && words[3].picture.startsWith('640×360'));
+    assert.equal(words[0].picture, '', 'what rests has no picture');
+  }
+});
+
+test('what limits a layer that rests limits nothing', () => {
+  const { room, link: server } = forwarded();
+  assert.equal(viewOf(room, { ...statsOf([server]), topology: 'sfu' }).links[0].limit.reason, 'cpu');
 });
 
 test('you sit at the bottom, the others at equal distances around', () => {
@@ -289,6 +348,8 @@ test('both languages have the same words, and say who pays', () => {
   assert.deepEqual(shape(korean), shape(english));
   for (const strings of [english, korean]) {
     assert.match(strings.whyMesh({ n: 4, links: 6, relayed: 0 }), /6/);
+    assert.match(strings.whySfu({ n: 5 }), /4/);
+    assert.notEqual(strings.whySfu({ n: 2 }), strings.whySfu({ n: 3 }));
     assert.notEqual(strings.whyMesh({ n: 2, links: 1, relayed: 0 }), strings.whyMesh({ n: 2, links: 1, relayed: 1 }));
   }
 });
