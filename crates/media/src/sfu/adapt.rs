@@ -1,10 +1,296 @@
-//! stub
-use super::*;
+//! A few times a second: who speaks, what each receiver gets and why, which layers are needed.
+
+use std::time::{Duration, Instant};
+
+use madang_protocol::{BitsPerSecond, Delivery, DeliveryReason, MediaEvent, ParticipantId, Rid, TrackKind, TrackSource};
+use smallvec::SmallVec;
+
+use super::{
+    Output, RoomKey, Sfu,
+    allocator::{Allocation, Candidate, Decision, Rank, Sending, Wanted},
+    demand::{self, Need},
+    layers::LayerSet,
+    link::TrackKey,
+    select::Target,
+    speakers::last_speakers,
+    track::Track,
+};
+use crate::session::LayerId;
+
+/// How often rooms are looked after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// How often a receiver's bandwidth is divided anew where nothing calls for it earlier.
+const DIVIDE: Duration = Duration::from_millis(500);
+
+/// A layer that is needed and has not come for this long is one that its publisher can't send.
+const STALLED: Duration = Duration::from_secs(3);
+
+/// What layers take whose bit rate has not been measured, by their height in pixels at most.
+const GUESSES: [(u32, u64); 4] = [(180, 150_000), (360, 500_000), (720, 1_700_000), (u32::MAX, 3_000_000)];
+
 impl Sfu {
-    pub(super) fn estimated(&mut self, _: Instant, _: usize, _: u64) {}
-    pub(super) fn adapt(&mut self, _: Instant) {}
-    pub(super) fn deliveries(&self) -> [u64; 7] {
-        [0; 7]
+    /// The estimate of what can be sent to a receiver has changed.
+    pub(super) fn estimated(&mut self, now: Instant, key: usize, estimate: u64) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let former = link.bandwidth.estimate.replace(estimate);
+        // A fall is answered at once, so that no queue grows; a rise can wait for its turn.
+        if former.is_none_or(|former| estimate < former) {
+            self.divide(now, key);
+        }
     }
+
+    pub(super) fn adapt(&mut self, now: Instant) {
+        let rooms: Vec<RoomKey> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.listen(now, room);
+        }
+        let due = self.links.iter().filter(|(_, link)| link.connected && link.bandwidth.divide_at <= now);
+        let due: Vec<usize> = due.map(|(key, _)| key).collect();
+        for key in due {
+            self.divide(now, key);
+        }
+        let places: Vec<TrackKey> = self.tracks.iter().map(|(place, _)| place).collect();
+        for place in places {
+            self.follow_need(now, place);
+            self.ask_keyframes(now, place);
+        }
+    }
+
+    /// Who speaks in a room, and whose picture is shown where there are too many.
+    fn listen(&mut self, now: Instant, key: RoomKey) {
+        let Some(room) = self.rooms.get_mut(&key) else { return };
+        let Self { tracks, links, config, .. } = self;
+        let mut heard: Vec<(usize, &mut Track)> =
+            tracks.iter_mut().filter(|(place, track)| track.is_microphone() && room.tracks.contains(place)).collect();
+        let voices = heard.iter_mut().map(|(place, track)| (*place, &mut track.voice));
+        room.speakers.update(now, voices);
+        let who = |place: &TrackKey| links.get(tracks.get(*place)?.owner).map(|link| link.participant.clone());
+        let mut speaking: Vec<ParticipantId> = Vec::new();
+        for participant in room.speakers.list().iter().filter_map(who) {
+            if !speaking.contains(&participant) {
+                speaking.push(participant);
+            }
+        }
+        let cameras: Vec<usize> = room.tracks.iter().filter(|place| tracks[**place].is_camera()).copied().collect();
+        if cameras.len() > config.last_n {
+            let owner = |place: &usize| tracks[*place].owner;
+            let owners: Vec<usize> = cameras.iter().map(owner).collect();
+            let speakers: Vec<usize> = room.speakers.list().iter().map(owner).collect();
+            room.on_stage = Some(last_speakers(config.last_n, room.on_stage.as_deref().unwrap_or_default(), &speakers, &owners));
+        } else {
+            room.on_stage = None;
+        }
+        if speaking != room.told {
+            room.told.clone_from(&speaking);
+            let event = MediaEvent::Speakers { participants: speaking };
+            self.outputs.push_back(Output::Event { room: key, event });
+        }
+    }
+
+    /// Decides what a receiver gets of each track.
+    pub(super) fn divide(&mut self, now: Instant, key: usize) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.bandwidth.divide_at = now + DIVIDE;
+        let Some(room) = self.rooms.get(&link.room) else { return };
+        let (mut sound, mut wanted) = (0, Vec::new());
+        let mut places: Vec<TrackKey> = link.down.values().copied().collect();
+        places.sort_unstable();
+        for &place in &places {
+            let Some(track) = self.tracks.get_mut(place) else { continue };
+            if track.kind == TrackKind::Audio {
+                sound += track.sound_rate(now);
+                track.decide_sound(key, place);
+                continue;
+            }
+            let speaks = room.told.first().is_some_and(|_| {
+                room.speakers.list().iter().any(|voice| self.tracks.get(*voice).is_some_and(|voice| voice.owner == owner_of(&self.tracks, place)))
+            });
+            let on_stage = room.on_stage.as_ref().is_none_or(|stage| stage.contains(&owner_of(&self.tracks, place)));
+            if let Some(track) = self.tracks.get_mut(place) {
+                wanted.extend(track.wanted(now, key, place, speaks, on_stage));
+            }
+        }
+        let estimate = link.bandwidth.estimate.map(BitsPerSecond);
+        let allocation =
+            link.allocator.allocate(now, estimate, link.bandwidth.limit, BitsPerSecond(sound), &wanted);
+        self.ask_bandwidth(key, &allocation);
+        for decision in allocation.decisions {
+            self.decided(key, decision);
+        }
+        for place in places {
+            self.tell_delivery(key, place);
+            self.ask_keyframes(now, place);
+        }
+    }
+
+    /// Tells the estimator what to find out: whether all of it would go through, and meanwhile
+    /// to keep up what the next step takes.
+    fn ask_bandwidth(&mut self, key: usize, allocation: &Allocation<TrackKey>) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let most = link.bandwidth.limit.map_or(u64::MAX, |limit| limit.0);
+        let asked = (allocation.next.map_or(0, |next| next.0).min(most), allocation.desired.0.min(most));
+        let differs = |one: u64, other: u64| one.abs_diff(other) > one.max(other) / 20;
+        let former = link.bandwidth.asked;
+        if differs(former.0, asked.0) || differs(former.1, asked.1) {
+            link.bandwidth.asked = asked;
+            link.session.set_bitrates(asked.0, asked.1);
+        }
+    }
+
+    fn decided(&mut self, key: usize, decision: Decision<TrackKey>) {
+        let Some(track) = self.tracks.get_mut(decision.key) else { return };
+        if let Some(subscription) = track.subscription_mut(key) {
+            subscription.selector.set_target(decision.target);
+            subscription.decision = Some(decision);
+        }
+    }
+
+    /// Tells a receiver in which layer it gets a picture, when that has changed.
+    fn tell_delivery(&mut self, key: usize, place: TrackKey) {
+        let (Some(link), Some(track)) = (self.links.get(key), self.tracks.get_mut(place)) else { return };
+        if track.kind == TrackKind::Audio {
+            return;
+        }
+        let (id, rids) = (track.id.clone(), track.rids());
+        let Some(subscription) = track.subscription_mut(key) else { return };
+        let Some(decision) = &subscription.decision else { return };
+        let delivery = Delivery {
+            link: link.name.clone(),
+            track: id,
+            paused: decision.target.is_none(),
+            layer: decision.target.and_then(|target| rids.get(usize::from(target.layer.0)).cloned()),
+            height: decision.height.filter(|_| decision.target.is_some()),
+            temporal: decision.target.and_then(|target| target.temporal),
+            available_bps: link.bandwidth.estimate.map(BitsPerSecond),
+            reason: decision.reason,
+        };
+        let told = subscription.told.as_ref();
+        let same = told.is_some_and(|told| Delivery { available_bps: told.available_bps, ..delivery.clone() } == *told);
+        if !same {
+            subscription.told = Some(delivery.clone());
+            self.outputs.push_back(Output::Event { room: link.room, event: MediaEvent::Delivery(delivery) });
+        }
+    }
+
+    /// Tells a publisher which layers somebody needs.
+    fn follow_need(&mut self, now: Instant, place: TrackKey) {
+        let Some(track) = self.tracks.get_mut(place) else { return };
+        if track.kind == TrackKind::Audio {
+            return;
+        }
+        let live = track.activity.live(now);
+        let mut need = Need::default();
+        for subscription in track.subscriptions.iter().filter(|subscription| subscription.open) {
+            let target = subscription.selector.target().map(|target| target.layer);
+            let height = subscription.wish.as_ref().and_then(|wish| wish.height);
+            if target.is_some() {
+                need.add(subscription.selector.current(), target, height);
+            }
+        }
+        for (layer, missing) in (0..).map(LayerId).zip(&mut track.missing) {
+            let absent = need.layers.contains(layer) && !live.contains(layer) && !track.muted;
+            *missing = if absent { missing.or(Some(now)) } else { None };
+        }
+        let Some(told) = track.demand.update(now, need) else { return };
+        let event = demand::event(track.id.clone(), told, &track.rids());
+        if let Some(owner) = self.links.get(track.owner) {
+            self.outputs.push_back(Output::Event { room: owner.room, event });
+        }
+    }
+
+    /// How many subscriptions there are by why they get what they get.
+    pub(super) fn deliveries(&self) -> [u64; 7] {
+        let mut counts = [0; 7];
+        let subscriptions = self.tracks.iter().flat_map(|(_, track)| &track.subscriptions);
+        for decision in subscriptions.filter_map(|subscription| subscription.decision.as_ref()) {
+            counts[decision.reason as usize] += 1;
+        }
+        counts
+    }
+}
+
+fn owner_of(tracks: &slab::Slab<Track>, place: TrackKey) -> usize {
+    tracks.get(place).map_or(usize::MAX, |track| track.owner)
+}
+
+impl Track {
+    fn is_microphone(&self) -> bool {
+        self.kind == TrackKind::Audio && self.source != TrackSource::Screen
+    }
+
+    fn is_camera(&self) -> bool {
+        self.kind == TrackKind::Video && self.source != TrackSource::Screen
+    }
+
+    pub(super) fn rids(&self) -> SmallVec<[Rid; 3]> {
+        self.layers.iter().filter_map(|layer| layer.rid.map(Rid::from)).collect()
+    }
+
+    /// Sound is forwarded whole, unless its receiver does not want it or its publisher is muted.
+    fn decide_sound(&mut self, link: usize, place: TrackKey) {
+        let muted = self.muted;
+        let Some(subscription) = self.subscription_mut(link) else { return };
+        let reason = match &subscription.wish {
+            Some(wish) if !wish.on => DeliveryReason::NotWatched,
+            _ if muted => DeliveryReason::Muted,
+            _ => DeliveryReason::Best,
+        };
+        let target = (reason == DeliveryReason::Best).then_some(Target { layer: LayerId(0), temporal: None });
+        subscription.selector.set_target(target);
+        subscription.decision = Some(Decision { key: place, target, height: None, rate: BitsPerSecond(0), reason });
+    }
+
+    /// The picture as one that a receiver may get.
+    fn wanted(
+        &mut self,
+        now: Instant,
+        link: usize,
+        place: TrackKey,
+        speaks: bool,
+        on_stage: bool,
+    ) -> Option<Wanted<TrackKey>> {
+        let live = self.activity.live(now);
+        let layers = self.candidates(now, live);
+        let rank = match self.source {
+            TrackSource::Screen => Rank::Screen,
+            _ if speaks => Rank::Speaker,
+            _ => Rank::Other,
+        };
+        let (muted, camera) = (self.muted, self.is_camera());
+        let wish = self.subscription_mut(link)?.wish.as_ref();
+        let withheld = match wish {
+            Some(wish) if !wish.on => Some(DeliveryReason::NotWatched),
+            _ if muted => Some(DeliveryReason::Muted),
+            _ if camera && !on_stage => Some(DeliveryReason::NotSpeaking),
+            _ => None,
+        };
+        let (priority, height) = wish.map_or((0, None), |wish| (wish.priority, wish.height));
+        Some(Wanted { key: place, rank, priority, height, withheld, layers })
+    }
+
+    fn candidates(&mut self, now: Instant, live: LayerSet) -> SmallVec<[Candidate; 3]> {
+        let missing = self.missing;
+        let candidates = self.layers.iter_mut().zip((0..).map(LayerId)).map(|(layer, id)| {
+            let stalled = missing[usize::from(id.0)].is_some_and(|since| now.saturating_duration_since(since) > STALLED);
+            let sending = match live.contains(id) {
+                true => Sending::Live,
+                false if stalled => Sending::Stalled,
+                false => Sending::Asleep,
+            };
+            let height = layer.height;
+            let mut rates: SmallVec<[BitsPerSecond; 3]> =
+                layer.measure(now).iter().copied().map(BitsPerSecond).collect();
+            if rates.is_empty() {
+                rates.push(BitsPerSecond(guess(height)));
+            }
+            Candidate { layer: id, sending, height, rates }
+        });
+        candidates.collect()
+    }
+}
+
+fn guess(height: Option<u32>) -> u64 {
+    let height = height.unwrap_or(720);
+    GUESSES.iter().find(|(most, _)| height <= *most).map_or(3_000_000, |(_, rate)| *rate)
 }

@@ -6,7 +6,9 @@ use madang_protocol::{LinkId, MediaEvent, Negotiation, OpenMediaLink, Subscribe,
 
 use super::{
     Link, MediaCommand, Output, RoomKey, Sfu,
+    allocator::Allocator,
     data::Budget,
+    demand,
     link::{Bandwidth, TrackKey},
     track::{Subscription, Track, rids},
 };
@@ -83,6 +85,7 @@ impl Sfu {
             wakes_at: None,
             due: now,
             bandwidth: Bandwidth { estimate: None, limit: None, asked: (0, 0), divide_at: now },
+            allocator: Allocator::default(),
             budget: Budget::new(now),
         });
         self.by_name.insert(open.link, key);
@@ -121,7 +124,13 @@ impl Sfu {
         link.to_offer = true;
         let room = link.room;
         let id = info.id.clone();
-        let track = self.tracks.insert(Track::new(info, key, line, rids, now));
+        let track = Track::new(info, key, line, rids, now);
+        if track.kind == TrackKind::Video {
+            // The room forgets what it was told of a track's link when that is replaced.
+            let event = demand::event(id.clone(), track.demand.told(), &track.rids());
+            self.outputs.push_back(Output::Event { room, event });
+        }
+        let track = self.tracks.insert(track);
         self.links[key].up.insert(line, track);
         self.track_by_id.insert(id, track);
         let Some(room) = self.rooms.get_mut(&room) else { return };

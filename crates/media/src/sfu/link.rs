@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Instant};
 
 use madang_protocol::{BitsPerSecond, LinkId, ParticipantId, Subscribe, TrackId};
 
-use super::{RoomKey, data::Budget};
+use super::{RoomKey, allocator::Allocator, data::Budget};
 use crate::session::{Line, Session, VideoCodec};
 
 /// A track's place among all of a forwarder.
@@ -36,6 +36,7 @@ pub(super) struct Link {
     /// When its session wants to be called.
     pub(super) due: Instant,
     pub(super) bandwidth: Bandwidth,
+    pub(super) allocator: Allocator<TrackKey>,
     pub(super) budget: Budget,
 }
 

@@ -2,19 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use madang_protocol::{Delivery, ParticipantId, Rid, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource};
+use madang_protocol::{Delivery, ParticipantId, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource};
 use smallvec::SmallVec;
 
 use super::{
     allocator::Decision,
     demand::Demand,
     keyframes::KeyframeRequests,
+    layers::{Activity, MAX_LAYERS},
     link::TrackKey,
     rewrite::Rewriter,
     select::LayerSelector,
     speakers::{Speakers, Voice},
 };
-use crate::session::{LayerId, Line};
+use crate::{
+    payload::PayloadInfo,
+    session::{LayerId, Line, MediaPacket},
+};
 
 /// The layers of a camera and of a screen, from the smallest.
 const CAMERA: &[&str] = &["l", "m", "h"];
@@ -29,6 +33,9 @@ pub(super) fn rids(track: &TrackInfo) -> &'static [&'static str] {
     }
 }
 
+/// Temporal layers that are measured by themselves.
+const TEMPORAL: usize = 3;
+
 /// The forwarder's view of a room.
 #[derive(Default)]
 pub(super) struct MediaRoom {
@@ -37,8 +44,8 @@ pub(super) struct MediaRoom {
     pub(super) speakers: Speakers<TrackKey>,
     /// The speakers that everyone was last told of.
     pub(super) told: Vec<ParticipantId>,
-    /// The participants whose cameras are forwarded, where there are too many for all.
-    pub(super) on_stage: Vec<ParticipantId>,
+    /// The links whose cameras are forwarded, where there are too many for all.
+    pub(super) on_stage: Option<Vec<usize>>,
 }
 
 /// A published track.
@@ -51,6 +58,9 @@ pub(super) struct Track {
     pub(super) owner: usize,
     pub(super) line: Line,
     pub(super) layers: SmallVec<[Layer; 3]>,
+    pub(super) activity: Activity,
+    /// Since when each layer is needed and not sent.
+    pub(super) missing: [Option<Instant>; MAX_LAYERS],
     pub(super) keyframes: KeyframeRequests<LayerId>,
     /// Of sound: who speaks.
     pub(super) voice: Voice,
@@ -63,7 +73,11 @@ pub(super) struct Layer {
     pub(super) rid: Option<&'static str>,
     /// From its newest keyframe, or guessed from what the publisher said of the track.
     pub(super) height: Option<u32>,
-    pub(super) rate: RateMeter,
+    /// By temporal layer; more than three are counted with the third.
+    rates: [RateMeter; TEMPORAL],
+    /// What it took when it was last measured, in bits per second, with temporal layers up to
+    /// each; empty before.
+    pub(super) measured: SmallVec<[u64; TEMPORAL]>,
 }
 
 /// One participant's share of a track.
@@ -87,7 +101,8 @@ impl Track {
             rid,
             // Each layer is half as high as the next, as the SDK sets them up.
             height: info.height.map(|height| height >> (count - 1 - place)),
-            rate: RateMeter::new(now),
+            rates: std::array::from_fn(|_| RateMeter::new(now)),
+            measured: SmallVec::new(),
         });
         Self {
             kind: info.kind,
@@ -96,6 +111,8 @@ impl Track {
             owner,
             line,
             layers: layers.collect(),
+            activity: Activity::default(),
+            missing: [None; MAX_LAYERS],
             keyframes: KeyframeRequests::default(),
             voice: Voice::new(now),
             demand: Demand::new(now, count),
@@ -107,9 +124,48 @@ impl Track {
     pub(super) fn subscription_mut(&mut self, link: usize) -> Option<&mut Subscription> {
         self.subscriptions.iter_mut().find(|subscription| subscription.link == link)
     }
+}
 
-    pub(super) fn rid(&self, layer: LayerId) -> Option<Rid> {
-        self.layers.get(usize::from(layer.0))?.rid.map(Rid::from)
+impl Track {
+    /// Takes note of a packet: its layer is alive, and so large and so fast.
+    pub(super) fn saw(&mut self, now: Instant, packet: &MediaPacket, info: &PayloadInfo) {
+        self.activity.packet(now, packet.layer);
+        if let Some(layer) = self.layers.get_mut(usize::from(packet.layer.0)) {
+            let temporal = usize::from(info.temporal.unwrap_or(0)).min(TEMPORAL - 1);
+            layer.rates[temporal].add(now, packet.payload.len() + OVERHEAD);
+            if let Some(size) = info.size {
+                // A picture on its side is as high as it is wide.
+                layer.height = Some(u32::from(size.height.min(size.width)));
+            }
+        }
+        if info.keyframe && self.kind == TrackKind::Video {
+            self.keyframes.arrived(now, packet.layer);
+        }
+        if let Some(level) = packet.audio_level {
+            self.voice.packet(now, level);
+        }
+    }
+
+    /// What its sound takes, in bits per second.
+    pub(super) fn sound_rate(&mut self, now: Instant) -> u64 {
+        self.layers.iter_mut().map(|layer| layer.measure(now).last().copied().unwrap_or(0)).sum()
+    }
+}
+
+impl Layer {
+    /// What it takes in bits per second, with temporal layers up to each.
+    pub(super) fn measure(&mut self, now: Instant) -> &[u64] {
+        let rates = self.rates.each_mut().map(|rate| rate.bits_per_second(now));
+        if rates.iter().any(Option::is_some) {
+            let layers = rates.iter().rposition(Option::is_some).map_or(1, |last| last + 1);
+            let mut sum = 0;
+            self.measured.clear();
+            for rate in rates.into_iter().take(layers) {
+                sum += rate.unwrap_or(0);
+                self.measured.push(sum);
+            }
+        }
+        &self.measured
     }
 }
 
@@ -129,6 +185,9 @@ impl Subscription {
         }
     }
 }
+
+/// What a packet takes beside its payload: IP, UDP, RTP with extensions, the seal.
+const OVERHEAD: usize = 20 + 8 + 12 + 12 + 16;
 
 /// Bits per second over the last second, in eighths.
 #[derive(Debug)]
