@@ -1,1 +1,7 @@
-//! A participant without a browser: signaling and media, sans-IO.
+//! A participant without a browser, sans-IO.
+
+pub mod clip;
+pub mod receive;
+pub mod stamp;
+pub mod vp8;
+pub mod vp9;
