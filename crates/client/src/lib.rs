@@ -2,6 +2,8 @@
 
 pub mod clip;
 pub mod receive;
+pub mod source;
 pub mod stamp;
 pub mod vp8;
 pub mod vp9;
+pub mod webm;

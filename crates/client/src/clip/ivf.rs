@@ -52,7 +52,7 @@ impl Clip {
             let ticks = u64::from(u32::from_le_bytes([t0, t1, t2, t3]));
             let start = at + FRAME_HEADER;
             let end = start.checked_add(length).filter(|end| *end <= clip.bytes.len()).ok_or(InvalidIvf::Truncated)?;
-            clip.add(Duration::from_nanos((ticks * scale).saturating_mul(1_000_000_000) / rate), start..end);
+            clip.add(Duration::from_nanos((ticks * scale).saturating_mul(1_000_000_000) / rate), None, start..end);
             at = end;
         }
         Ok(clip)

@@ -2,11 +2,14 @@
 
 mod ivf;
 mod pattern;
+mod tone;
 
 use std::{borrow::Cow, ops::Range, time::Duration};
 
 pub use ivf::InvalidIvf;
+pub(crate) use pattern::temporal;
 pub use pattern::{Layer, pattern};
+pub use tone::{Hertz, Level, Meter, ToneError, tone};
 
 use crate::{vp8, vp9};
 
@@ -99,6 +102,7 @@ pub struct Clip {
 struct Frame {
     at: Duration,
     is_keyframe: bool,
+    level: Option<Level>,
     bytes: Range<usize>,
 }
 
@@ -109,6 +113,8 @@ pub struct ClipFrame<'a> {
     pub at: Duration,
     /// Whether it refers to no other.
     pub is_keyframe: bool,
+    /// How loud it is, where that is known.
+    pub level: Option<Level>,
     /// Its bytes.
     pub data: &'a [u8],
 }
@@ -126,18 +132,18 @@ impl Clip {
     }
 
     /// Appends a frame that is shown at `at`, and goes on for as long as the one before it did.
-    pub fn push(&mut self, at: Duration, data: &[u8]) {
+    pub fn push(&mut self, at: Duration, level: Option<Level>, data: &[u8]) {
         let bytes = self.bytes.to_mut();
         let range = bytes.len()..bytes.len() + data.len();
         bytes.extend_from_slice(data);
-        self.add(at, range);
+        self.add(at, level, range);
     }
 
-    fn add(&mut self, at: Duration, bytes: Range<usize>) {
+    fn add(&mut self, at: Duration, level: Option<Level>, bytes: Range<usize>) {
         let lasts = self.frames.last().map_or(Duration::ZERO, |last| at.saturating_sub(last.at));
         let is_keyframe = self.codec.is_keyframe(&self.bytes[bytes.clone()]);
         self.length = self.length.max(at + lasts);
-        self.frames.push(Frame { at, is_keyframe, bytes });
+        self.frames.push(Frame { at, is_keyframe, level, bytes });
     }
 
     /// How many frames it has.
@@ -161,8 +167,8 @@ impl Clip {
     /// The frame at that place.
     #[must_use]
     pub fn frame(&self, index: usize) -> Option<ClipFrame<'_>> {
-        let Frame { at, is_keyframe, bytes } = self.frames.get(index)?;
-        Some(ClipFrame { at: *at, is_keyframe: *is_keyframe, data: &self.bytes[bytes.clone()] })
+        let Frame { at, is_keyframe, level, bytes } = self.frames.get(index)?;
+        Some(ClipFrame { at: *at, is_keyframe: *is_keyframe, level: *level, data: &self.bytes[bytes.clone()] })
     }
 
     /// The keyframe at `index` or the first one behind it, from the beginning again if there is

@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,7 +25,7 @@ pub struct Packet {
     /// The marker bit.
     pub is_marked: bool,
     /// The payload.
-    pub payload: Vec<u8>,
+    pub payload: Arc<[u8]>,
     /// When it came.
     pub at: Instant,
 }
@@ -213,7 +214,7 @@ mod tests {
                     sequence,
                     timestamp: index as u32 * 3000,
                     is_marked: piece == last,
-                    payload,
+                    payload: payload.into(),
                     at,
                 });
             }
@@ -294,7 +295,7 @@ mod tests {
             let mut assembler = Assembler::new(if vp9 { Codec::Vp9 } else { Codec::Vp8 });
             for (sequence, timestamp, is_marked, payload) in packets {
                 at += STEP * 50;
-                assembler.push(Packet { sequence, timestamp, is_marked, payload, at });
+                assembler.push(Packet { sequence, timestamp, is_marked, payload: payload.into(), at });
                 assembler.handle_timeout(at);
                 drain(&mut assembler);
             }
