@@ -2,6 +2,7 @@
 
 pub mod clip;
 pub mod receive;
+pub mod signaling;
 pub mod source;
 pub mod stamp;
 pub mod vp8;
