@@ -1,6 +1,8 @@
 //! A participant without a browser, sans-IO.
 
 pub mod clip;
+pub mod histogram;
+pub mod participant;
 pub mod receive;
 pub mod signaling;
 pub mod source;

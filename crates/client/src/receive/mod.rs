@@ -3,7 +3,9 @@
 mod assembler;
 mod continuity;
 mod payload;
+mod reception;
 
 pub use assembler::{Arrival, Assembler, Frame, Packet};
 pub use continuity::Continuity;
 pub use payload::FrameInfo;
+pub use reception::{Figures, Received, Reception};
