@@ -40,6 +40,17 @@ impl Histogram {
         self.longest = self.longest.max(other.longest);
     }
 
+    /// What was counted since `earlier`, a former state of this one.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = |index: usize| earlier.buckets.get(index).copied().unwrap_or(0);
+        let buckets = self.buckets.iter().enumerate().map(|(index, count)| count.saturating_sub(before(index)));
+        let buckets: Vec<u32> = buckets.collect();
+        let used = buckets.iter().rposition(|count| *count > 0);
+        let longest = used.map_or(Duration::ZERO, |index| Duration::from_micros(upper_end(index)));
+        Self { buckets, count: self.count.saturating_sub(earlier.count), longest: longest.min(self.longest) }
+    }
+
     /// How many it has counted.
     #[must_use]
     pub const fn count(&self) -> u64 {
@@ -95,6 +106,17 @@ mod tests {
             assert!(found >= micros && found <= micros * 104 / 100, "{share}: {found}");
         }
         assert_eq!((even.count(), even.longest()), (1000, Duration::from_micros(1000)));
+    }
+
+    #[test]
+    fn what_was_counted_before_can_be_taken_off() {
+        let mut histogram = Histogram::default();
+        histogram.record(Duration::from_secs(1));
+        let earlier = histogram.clone();
+        histogram.record(Duration::from_millis(1));
+        let since = histogram.since(&earlier);
+        assert_eq!(since.count(), 1);
+        assert!(since.longest() < Duration::from_millis(2), "{:?}", since.longest());
     }
 
     #[test]

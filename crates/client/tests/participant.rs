@@ -103,7 +103,7 @@ impl Yard {
         let config = Config {
             signaling: Settings { room: Some("yard".into()), name: "Mina".into(), ..Settings::default() },
             publications: vec![camera(), microphone()],
-            candidates: candidate(CLIENT),
+            candidates: Some(candidate(CLIENT)),
             certificate: None,
             clock,
             adapts,

@@ -19,8 +19,9 @@ pub struct Config {
     pub signaling: signaling::Settings,
     /// What it publishes.
     pub publications: Vec<Publication>,
-    /// Where its media comes in.
-    pub candidates: Vec<LocalCandidate>,
+    /// Where its media comes in. `None`: that is found out once it is inside, and no link is
+    /// opened before [`Participant::set_candidates`](super::Participant::set_candidates).
+    pub candidates: Option<Vec<LocalCandidate>>,
     /// Its DTLS certificate; `None` makes one. Many in one process may share one.
     pub certificate: Option<Certificate>,
     /// The clock of the stamps in its pictures.

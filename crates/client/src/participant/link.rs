@@ -78,7 +78,7 @@ impl Link {
             role: madang_media::session::Role::Client,
             video: madang_media::session::VideoCodec::ALL.to_vec(),
             certificate: config.certificate.clone(),
-            candidates: config.candidates.clone(),
+            candidates: config.candidates.clone().unwrap_or_default(),
         };
         Self {
             open,

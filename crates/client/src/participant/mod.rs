@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use madang_media::session::LocalCandidate;
 use madang_protocol::{
     ChatLine, ClientMessage, LinkId, LinkPath, ParticipantId, Restart, SdpType, Stats, Subscribe, TrackId,
 };
@@ -43,6 +44,8 @@ pub struct Participant {
     outputs: VecDeque<Output>,
     /// The figures of tracks whose link is gone.
     past: Vec<(TrackId, Codec, Figures)>,
+    /// What was said about links while no candidates were known.
+    unheard: Vec<signaling::Event>,
     now: Instant,
     is_ended: bool,
 }
@@ -61,8 +64,18 @@ impl Participant {
             report_at: now + REPORT,
             outputs: VecDeque::new(),
             past: Vec::new(),
+            unheard: Vec::new(),
             now,
             is_ended: false,
+        }
+    }
+
+    /// Where its media comes in from now on; links that waited for that are opened.
+    pub fn set_candidates(&mut self, now: Instant, candidates: Vec<LocalCandidate>) {
+        self.now = now;
+        self.config.candidates = Some(candidates);
+        for event in std::mem::take(&mut self.unheard) {
+            self.link_event(&event);
         }
     }
 
@@ -229,22 +242,11 @@ impl Participant {
     fn signaling_event(&mut self, event: signaling::Event) {
         use signaling::Event as Said;
         match &event {
-            Said::LinkOpened(open) => {
-                self.links.push(Link::new(open.clone(), &self.config, self.now));
-            }
-            Said::LinkClosed(link) => {
-                if let Some(index) = self.place(link) {
-                    let mut link = self.drop_link(index);
-                    link.close();
-                    while let LinkOutput::Transmit(goodbye) = link.poll_output(self.now, &self.config) {
-                        self.outputs.push_back(Output::Transmit(goodbye));
-                    }
-                }
-            }
-            Said::Description(description) => self.describe(description),
-            Said::Candidate(ice) => {
-                if let Some(index) = self.place(&ice.link) {
-                    self.links[index].candidate(ice.candidate.as_ref());
+            Said::LinkOpened(_) | Said::LinkClosed(_) | Said::Description(_) | Said::Candidate(_) => {
+                if self.config.candidates.is_some() {
+                    self.link_event(&event);
+                } else {
+                    self.unheard.push(event.clone());
                 }
             }
             Said::Bitrate(bitrate) => {
@@ -267,6 +269,28 @@ impl Participant {
             _ => {}
         }
         self.outputs.push_back(Output::Event(Event::Signaling(event)));
+    }
+
+    fn link_event(&mut self, event: &signaling::Event) {
+        use signaling::Event as Said;
+        match event {
+            Said::LinkOpened(open) => self.links.push(Link::new(open.clone(), &self.config, self.now)),
+            Said::LinkClosed(link) => {
+                let Some(index) = self.place(link) else { return };
+                let mut link = self.drop_link(index);
+                link.close();
+                while let LinkOutput::Transmit(goodbye) = link.poll_output(self.now, &self.config) {
+                    self.outputs.push_back(Output::Transmit(goodbye));
+                }
+            }
+            Said::Description(description) => self.describe(description),
+            Said::Candidate(ice) => {
+                if let Some(index) = self.place(&ice.link) {
+                    self.links[index].candidate(ice.candidate.as_ref());
+                }
+            }
+            _ => {}
+        }
     }
 
     fn place(&self, link: &LinkId) -> Option<usize> {

@@ -49,6 +49,29 @@ pub struct Figures {
     pub delays: Histogram,
 }
 
+impl Figures {
+    /// What happened since `earlier`, a former state of these.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            packets: self.packets - earlier.packets,
+            bytes: self.bytes - earlier.bytes,
+            lost: self.lost - earlier.lost,
+            frames: self.frames - earlier.frames,
+            shown: self.shown - earlier.shown,
+            keyframes: self.keyframes - earlier.keyframes,
+            size: self.size,
+            size_changes: self.size_changes - earlier.size_changes,
+            keyframe_requests: self.keyframe_requests - earlier.keyframe_requests,
+            // A freeze that was going on then may have turned out to be a pause.
+            freezes: self.freezes.saturating_sub(earlier.freezes),
+            frozen: self.frozen.saturating_sub(earlier.frozen),
+            first_shown: self.first_shown,
+            delays: self.delays.since(&earlier.delays),
+        }
+    }
+}
+
 /// A frame that came, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
