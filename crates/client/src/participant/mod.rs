@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use madang_media::session::LocalCandidate;
+pub use madang_media::session::{Certificate, LocalCandidate};
 use madang_protocol::{
     ChatLine, ClientMessage, LinkId, LinkPath, ParticipantId, Restart, SdpType, Stats, Subscribe, TrackId,
 };

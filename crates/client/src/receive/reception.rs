@@ -45,6 +45,8 @@ pub struct Figures {
     pub frozen: Duration,
     /// From the beginning to the first frame that could be shown.
     pub first_shown: Option<Duration>,
+    /// From the first frame that was shown to the last.
+    pub shown_for: Duration,
     /// From sending to the arrival of the last packet of each stamped frame.
     pub delays: Histogram,
 }
@@ -67,8 +69,18 @@ impl Figures {
             freezes: self.freezes.saturating_sub(earlier.freezes),
             frozen: self.frozen.saturating_sub(earlier.frozen),
             first_shown: self.first_shown,
+            shown_for: self.shown_for.saturating_sub(earlier.shown_for),
             delays: self.delays.since(&earlier.delays),
         }
+    }
+}
+
+impl Figures {
+    /// Frames shown per second.
+    #[must_use]
+    pub fn frame_rate(&self) -> f64 {
+        let seconds = self.shown_for.as_secs_f64();
+        if seconds > 0.0 { self.shown.saturating_sub(1) as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -195,7 +207,9 @@ impl Reception {
 
     fn show(&mut self, frame: &Frame) {
         self.figures.shown += 1;
-        self.figures.first_shown.get_or_insert(frame.at.saturating_duration_since(self.began));
+        let since = frame.at.saturating_duration_since(self.began);
+        let first = *self.figures.first_shown.get_or_insert(since);
+        self.figures.shown_for = since.saturating_sub(first);
         if let Some(size) = self.codec.size(&frame.data) {
             self.figures.size_changes += u64::from(self.figures.size.is_some_and(|former| former != size));
             self.figures.size = Some(size);

@@ -1,0 +1,12 @@
+//! The IO of native participants: one thread that waits for the sockets and time-outs of as many
+//! as there are, without a task for each.
+
+pub(crate) mod address;
+mod engine;
+mod seat;
+mod tls;
+mod websocket;
+
+pub(crate) use address::ServerAddress;
+pub(crate) use engine::Engine;
+pub(crate) use tls::{Trust, client_config};
