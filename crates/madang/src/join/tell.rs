@@ -6,7 +6,7 @@ use madang_client::{
     participant::{DataChannel, Event},
     signaling::{self, Roster},
 };
-use madang_protocol::{LinkEvent, ServerMessage, TrackInfo, TrackKind};
+use madang_protocol::{LinkEvent, ServerMessage, Topology, TrackInfo, TrackKind};
 use serde_json::{Value, json};
 
 /// An event, as both.
@@ -88,7 +88,7 @@ fn signaling_line(event: &signaling::Event, roster: &Roster) -> Option<Line> {
         }
         Said::TrackRemoved(who, track) => track_line("withdrew", "track_removed", who, track, roster),
         Said::LinkOpened(open) => Line::new(
-            format!("link {} opens ({:?})", open.link, open.kind).to_lowercase(),
+            format!("link {} opens ({})", open.link, topology_name(open.kind)),
             protocol("link", ServerMessage::Link(LinkEvent::Open(open.clone()))),
         ),
         Said::LinkClosed(link) => {
@@ -118,7 +118,7 @@ fn signaling_line(event: &signaling::Event, roster: &Roster) -> Option<Line> {
             protocol("data", ServerMessage::Data(data.clone())),
         ),
         Said::Topology(topology) => Line::new(
-            format!("the room moves to {:?}: {}", topology.kind, topology.reason).to_lowercase(),
+            format!("the room moves to {}: {}", topology_name(topology.kind), topology.reason),
             protocol("topology", ServerMessage::Topology(topology.clone())),
         ),
         Said::Refused(_, failure) => Line::new(
@@ -135,6 +135,14 @@ fn signaling_line(event: &signaling::Event, roster: &Roster) -> Option<Line> {
         | Said::Room(_)
         | Said::IceServers(_) => return None,
     })
+}
+
+fn topology_name(topology: Topology) -> &'static str {
+    match topology {
+        Topology::Mesh => "mesh",
+        Topology::Sfu => "sfu",
+        Topology::Mcu => "mcu",
+    }
 }
 
 fn track_line(
