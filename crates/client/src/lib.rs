@@ -4,6 +4,7 @@ pub mod clip;
 pub mod histogram;
 pub mod participant;
 pub mod receive;
+pub mod relay;
 pub mod signaling;
 pub mod source;
 pub mod stamp;

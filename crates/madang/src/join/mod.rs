@@ -14,16 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use madang_client::{
     clip::{Clip, Codec, Hertz, Layer, tone},
     participant::{Config, Content, Event, Participant, Publication},
+    relay::Transport,
     signaling::{self, End, Settings},
 };
 use madang_protocol::{Capabilities, Codecs, TopologyPolicy, TrackSource};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::native::{Engine, ServerAddress, Trust, client_config};
+use crate::native::{Engine, Happening, ServerAddress, Trust, client_config};
 use record::Recorder;
 use summary::{Summary, TrackSummary};
 
@@ -56,6 +57,10 @@ pub(crate) struct Options {
     /// Leave after so long; without it, on Ctrl-C or when the server ends it.
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
+    /// How media travels: through a relay (TURN) that is reached over UDP, TCP or TLS, or `none`:
+    /// directly.
+    #[arg(long, value_enum, default_value_t = Relay::None)]
+    relay: Relay,
     /// The topology wished for, should this participant create the room.
     #[arg(long, default_value = "sfu", value_parser = parse_topology)]
     topology: TopologyPolicy,
@@ -70,6 +75,34 @@ pub(crate) struct Options {
     log_level: String,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Relay {
+    None,
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl Relay {
+    fn transport(self) -> Option<Transport> {
+        match self {
+            Self::None => None,
+            Self::Udp => Some(Transport::Udp),
+            Self::Tcp => Some(Transport::Tcp),
+            Self::Tls => Some(Transport::Tls),
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::None => "direct",
+            Self::Udp => "relay_udp",
+            Self::Tcp => "relay_tcp",
+            Self::Tls => "relay_tls",
+        }
+    }
+}
+
 fn parse_topology(text: &str) -> Result<TopologyPolicy, String> {
     serde_json::from_value(text.into()).map_err(|_| "auto, mesh, sfu and mcu are allowed".into())
 }
@@ -78,7 +111,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     crate::log::start(&options.log_level, madang_server::config::LogFormat::Text)?;
     let (address, room) = ServerAddress::of_room(&options.url)?;
     let trust = if options.insecure { Trust::Anyone } else { Trust::System };
-    let tls = if address.is_encrypted { Some(client_config(trust)?) } else { None };
+    let needs_tls = address.is_encrypted || options.relay == Relay::Tls;
+    let tls = if needs_tls { Some(client_config(trust)?) } else { None };
     let mut engine = Engine::new(tls)?;
     let publications = publications(options)?;
     let signaling = Settings {
@@ -101,7 +135,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         seed: seed(),
     };
     let server = address.resolve()?;
-    let place = engine.add(config, &Arc::new(address), server)?;
+    let place = engine.add(config, &Arc::new(address), server, options.relay.transport())?;
     let recorder = options.record.as_deref().map(Recorder::new).transpose()?;
     Call { options, engine, place, recorder, began: Instant::now(), end: None }.run()
 }
@@ -196,8 +230,13 @@ impl Call<'_> {
             let until = [end.filter(|_| leaves_by.is_none()), leaves_by].into_iter().flatten().min();
             let tick = now + Duration::from_millis(200);
             self.engine.turn(until.map_or(tick, |until| until.min(tick)), &mut happened)?;
-            for (_, event) in happened.drain(..) {
-                self.tell(&event)?;
+            for (_, happening) in happened.drain(..) {
+                match happening {
+                    Happening::Event(event) => self.tell(&event)?,
+                    Happening::RelayOpened(relayed) => tell::relay(relayed).print(self.options.json),
+                    Happening::RelayFailed(why) if leaves_by.is_none() => return Err(format!("no relay: {why}").into()),
+                    Happening::RelayFailed(_) => {}
+                }
             }
         }
         let failed = match &self.end {
@@ -237,7 +276,7 @@ impl Call<'_> {
         let summary = Summary {
             event: "summary",
             seconds: now.duration_since(self.began).as_secs_f64(),
-            path: "direct",
+            path: self.options.relay.path(),
             tracks,
             files: files.iter().map(|path| path.display().to_string()).collect(),
         };

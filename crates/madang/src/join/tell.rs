@@ -53,6 +53,11 @@ pub(crate) fn line(event: &Event, roster: &Roster) -> Option<Line> {
     })
 }
 
+/// The relay is there.
+pub(crate) fn relay(relayed: std::net::SocketAddr) -> Line {
+    Line::new(format!("relay: {relayed}"), json!({"event": "relay", "address": relayed}))
+}
+
 /// Events that the protocol has are told in JSON as the protocol writes them, with `event`
 /// before `t`.
 fn protocol(name: &str, message: ServerMessage) -> Value {

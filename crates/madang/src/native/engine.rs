@@ -9,7 +9,8 @@ use std::{
 };
 
 use madang_client::{
-    participant::{Config, Event, LocalCandidate, Participant},
+    participant::{Config, LocalCandidate, Participant},
+    relay::Transport,
     stamp::Clock,
 };
 use madang_udp::{ReceiveBatch, SendBatch};
@@ -18,7 +19,7 @@ use rustls::ClientConfig;
 
 use super::{
     address::ServerAddress,
-    seat::{Seat, Shared, TOKENS, media_socket},
+    seat::{Happening, Seat, Shared, TOKENS, media_socket},
 };
 
 /// Messages taken from a socket, and packets sent to one, by one system call.
@@ -45,7 +46,8 @@ impl Engine {
             receive: Some(ReceiveBatch::new(RECEIVE, 0)),
             send: SendBatch::new(SEND_BYTES, SEND),
             tls,
-            events: Vec::new(),
+            happened: Vec::new(),
+            relayed: Vec::new(),
         };
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = Clock::new(Instant::now(), since_1970);
@@ -57,19 +59,21 @@ impl Engine {
         self.clock
     }
 
-    /// A participant begins to join. Its place is the number of those before it.
+    /// A participant begins to join, by a relay or directly. Its place is the number of those
+    /// before it.
     pub(crate) fn add(
         &mut self,
         mut config: Config,
         address: &Arc<ServerAddress>,
         server: SocketAddr,
+        relay: Option<Transport>,
     ) -> io::Result<usize> {
         let place = self.seats.len();
         let now = Instant::now();
         let media = media_socket(server)?;
-        config.candidates = Some(vec![LocalCandidate { address: media.local_addr(), tcp: false }]);
+        config.candidates = relay.is_none().then(|| vec![LocalCandidate { address: media.local_addr(), tcp: false }]);
         let participant = Participant::new(config, now);
-        let seat = Seat::new(participant, place, address.clone(), server, media, &self.shared.registry)?;
+        let seat = Seat::new(participant, place, address.clone(), server, media, relay, &self.shared.registry)?;
         self.seats.push(seat);
         self.run(place, now, Seat::timeout);
         Ok(place)
@@ -94,7 +98,7 @@ impl Engine {
     }
 
     /// Waits for something to do until `until`, does it, and gives what happened.
-    pub(crate) fn turn(&mut self, until: Instant, happened: &mut Vec<(usize, Event)>) -> io::Result<()> {
+    pub(crate) fn turn(&mut self, until: Instant, happened: &mut Vec<(usize, Happening)>) -> io::Result<()> {
         let next = self.timers.first().map_or(until, |(at, _)| until.min(*at));
         let wait = next.saturating_duration_since(Instant::now());
         match self.poll.poll(&mut self.ready, Some(wait.min(Duration::from_secs(1)))) {
@@ -116,7 +120,7 @@ impl Engine {
                 break;
             }
         }
-        happened.append(&mut self.shared.events);
+        happened.append(&mut self.shared.happened);
         Ok(())
     }
 

@@ -3,10 +3,12 @@
 
 pub(crate) mod address;
 mod engine;
+mod relay;
 mod seat;
 mod tls;
 mod websocket;
 
 pub(crate) use address::ServerAddress;
 pub(crate) use engine::Engine;
+pub(crate) use seat::Happening;
 pub(crate) use tls::{Trust, client_config};

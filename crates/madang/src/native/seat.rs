@@ -9,22 +9,37 @@ use std::{
 };
 
 use madang_client::{
-    participant::{Event, Input, Output, Participant, Transmit, Transport},
+    participant::{Event, Input, LocalCandidate, Output, Participant, Transmit, Transport},
+    relay::{RelayServer, Transport as RelayTransport, path},
     signaling,
 };
+use madang_protocol::IceServer;
 use madang_udp::{Options, ReceiveBatch, SendBatch, UdpSocket};
 use mio::{Interest, Registry, Token, unix::SourceFd};
 use rustls::ClientConfig;
 
 use super::{
     address::ServerAddress,
+    relay::{Relay, Relayed},
     websocket::{Heard, Socket},
 };
 
 /// Each seat has so many tokens.
-pub(super) const TOKENS: usize = 2;
+pub(super) const TOKENS: usize = 3;
 const SIGNALING: usize = 0;
 const MEDIA: usize = 1;
+const RELAY: usize = 2;
+
+/// What happened to a participant.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// Something in its room or its media.
+    Event(Event),
+    /// It has a relay; media travels by that.
+    RelayOpened(SocketAddr),
+    /// It has none (any more), and can't be in the call without.
+    RelayFailed(String),
+}
 
 /// Kernel buffers of one participant's socket: a second of 8 Mbit/s.
 const BUFFER: usize = 1 << 20;
@@ -36,7 +51,9 @@ pub(super) struct Shared {
     pub(super) receive: Option<ReceiveBatch>,
     pub(super) send: SendBatch,
     pub(super) tls: Option<Arc<ClientConfig>>,
-    pub(super) events: Vec<(usize, Event)>,
+    pub(super) happened: Vec<(usize, Happening)>,
+    /// Empty between two uses.
+    pub(super) relayed: Vec<Relayed>,
 }
 
 pub(super) struct Seat {
@@ -46,6 +63,9 @@ pub(super) struct Seat {
     server: SocketAddr,
     signaling: Option<Socket>,
     media: UdpSocket,
+    /// How the relay is to be reached, where one is wanted.
+    relay_by: Option<RelayTransport>,
+    relay: Option<Relay>,
     /// When it wants to be told of the time.
     pub(super) timer: Option<Instant>,
 }
@@ -68,24 +88,33 @@ impl Seat {
         address: Arc<ServerAddress>,
         server: SocketAddr,
         media: UdpSocket,
+        relay_by: Option<RelayTransport>,
         registry: &Registry,
     ) -> io::Result<Self> {
         let token = Token(place * TOKENS + MEDIA);
         registry.register(&mut SourceFd(&media.as_raw_fd()), token, Interest::READABLE)?;
-        Ok(Self { participant, place, address, server, signaling: None, media, timer: None })
+        Ok(Self { participant, place, address, server, signaling: None, media, relay_by, relay: None, timer: None })
     }
 
     /// Something can be read or written.
     pub(super) fn ready(&mut self, part: usize, shared: &mut Shared) {
-        if part == MEDIA {
-            self.receive(shared);
-        } else {
-            self.hear(shared);
+        let now = Instant::now();
+        match part {
+            MEDIA => self.receive(shared),
+            RELAY => {
+                if let (Some(relay), Some(batch)) = (&mut self.relay, &mut shared.receive) {
+                    relay.ready(now, batch, &mut shared.relayed);
+                }
+            }
+            _ => self.hear(shared),
         }
-        self.drain(Instant::now(), shared);
+        self.drain(now, shared);
     }
 
     pub(super) fn timeout(&mut self, now: Instant, shared: &mut Shared) {
+        if let Some(relay) = &mut self.relay {
+            relay.timeout(now);
+        }
         self.participant.handle_input(now, Input::Timeout);
         self.drain(now, shared);
     }
@@ -123,8 +152,23 @@ impl Seat {
         }
     }
 
-    /// Does what the participant wants.
+    /// Does what the participant and its relay want.
     pub(super) fn drain(&mut self, now: Instant, shared: &mut Shared) {
+        loop {
+            let timer = self.drain_participant(now, shared);
+            let relay = self.drain_relay(now, shared);
+            self.timer = [timer, relay].into_iter().flatten().min();
+            if shared.relayed.is_empty() {
+                break;
+            }
+            self.take_relayed(now, shared);
+        }
+        if !shared.send.is_empty() {
+            shared.send.flush(&self.media);
+        }
+    }
+
+    fn drain_participant(&mut self, now: Instant, shared: &mut Shared) -> Option<Instant> {
         loop {
             match self.participant.poll_output() {
                 Output::Connect => self.connect(now, shared),
@@ -138,16 +182,71 @@ impl Seat {
                         socket.close();
                     }
                 }
-                Output::Transmit(transmit) => self.transmit(&transmit, shared),
-                Output::Event(event) => shared.events.push((self.place, event)),
-                Output::Timeout(at) => {
-                    self.timer = at;
-                    break;
+                Output::Transmit(transmit) => match &mut self.relay {
+                    Some(relay) => relay.send(now, transmit.to, &transmit.data),
+                    None => self.transmit(&transmit, shared),
+                },
+                Output::Event(event) => {
+                    if let Event::Signaling(signaling::Event::Joined { ice_servers, .. }) = &event {
+                        self.open_relay(ice_servers, shared);
+                    }
+                    if let (Event::Signaling(signaling::Event::Ended(_)), Some(relay)) = (&event, &mut self.relay) {
+                        relay.close(now);
+                    }
+                    shared.happened.push((self.place, Happening::Event(event)));
+                }
+                Output::Timeout(at) => return at,
+            }
+        }
+    }
+
+    fn drain_relay(&mut self, now: Instant, shared: &mut Shared) -> Option<Instant> {
+        let relay = self.relay.as_mut()?;
+        relay.drain(&mut shared.send, &mut shared.relayed);
+        relay.timer.map(|at| at.max(now))
+    }
+
+    fn take_relayed(&mut self, now: Instant, shared: &mut Shared) {
+        for relayed in std::mem::take(&mut shared.relayed) {
+            match relayed {
+                Relayed::Opened(address) => {
+                    self.participant.set_candidates(now, vec![LocalCandidate { address, tcp: false }]);
+                    shared.happened.push((self.place, Happening::RelayOpened(address)));
+                }
+                Relayed::Data { peer: from, data } => {
+                    let Some(to) = self.relay.as_ref().and_then(|relay| relay.relayed) else { continue };
+                    let transport = Transport::Udp;
+                    self.participant.handle_input(now, Input::Receive { transport, from, to, data: &data });
+                    self.drain_participant(now, shared);
+                }
+                Relayed::Failed(why) => {
+                    self.relay = None;
+                    shared.happened.push((self.place, Happening::RelayFailed(why)));
                 }
             }
         }
-        if !shared.send.is_empty() {
-            shared.send.flush(&self.media);
+    }
+
+    /// Asks for a relay, once.
+    fn open_relay(&mut self, ice_servers: &[IceServer], shared: &mut Shared) {
+        let Some(transport) = self.relay_by else { return };
+        if self.relay.is_some() {
+            return;
+        }
+        let token = Token(self.place * TOKENS + RELAY);
+        let opened = RelayServer::choose(ice_servers, transport)
+            .ok_or_else(|| io::Error::other(format!("the server names no relay over {}", transport.name())))
+            .and_then(|server| {
+                let mut seed = [0; 32];
+                aws_lc_rs::rand::fill(&mut seed).map_err(|_| io::Error::other("no randomness"))?;
+                Relay::open(&server, shared.tls.as_ref(), seed, &shared.registry, token)
+            });
+        match opened {
+            Ok(relay) => {
+                self.participant.set_path(path(transport));
+                self.relay = Some(relay);
+            }
+            Err(why) => shared.happened.push((self.place, Happening::RelayFailed(why.to_string()))),
         }
     }
 

@@ -20,7 +20,7 @@ use madang_protocol::{Capabilities, Codecs, RoomName, Subscribe, Topology, Topol
 use rustls::ClientConfig;
 
 use super::Options;
-use crate::native::{Engine, ServerAddress};
+use crate::native::{Engine, Happening, ServerAddress};
 
 /// All participants, and what went wrong with them.
 pub(super) struct Crowd {
@@ -29,7 +29,7 @@ pub(super) struct Crowd {
     server: SocketAddr,
     certificate: Option<Certificate>,
     plan: Plan,
-    happened: Vec<(usize, Event)>,
+    happened: Vec<(usize, Happening)>,
     inside: u64,
     streams: u64,
     pub(super) links_failed: u64,
@@ -108,7 +108,7 @@ impl Crowd {
             wants_frames: false,
             seed: u64::from(person) << 16 | u64::from(std::process::id()),
         };
-        self.engine.add(config, &self.address, self.server)?;
+        self.engine.add(config, &self.address, self.server, None)?;
         Ok(())
     }
 
@@ -117,7 +117,9 @@ impl Crowd {
         loop {
             self.engine.turn(until, &mut self.happened)?;
             for (place, event) in std::mem::take(&mut self.happened) {
-                self.note(place, event);
+                if let Happening::Event(event) = event {
+                    self.note(place, event);
+                }
             }
             if Instant::now() >= until {
                 return Ok(());
