@@ -70,12 +70,13 @@ rust_is_new_enough() {
   [ "$(printf '%s\n' "$(rust_version_wanted)" "$found" | sort -V | head -1)" = "$(rust_version_wanted)" ]
 }
 
-# What a build of the server needs: Rust, and a C compiler for the cryptography (aws-lc).
+# What a build needs: Rust, a C compiler for the cryptography (aws-lc), and cmake for Opus.
 build_needs() {
   have cargo || PATH="$HOME/.cargo/bin:$PATH"
   have cargo || die "Rust is missing. Install it with rustup, from https://rustup.rs, then run this again."
   rust_is_new_enough || die "Rust $(rust_version_wanted) or newer is needed; this is $(rustc --version)." "Run: rustup update stable"
   want "a C compiler with the C library's headers" "gcc libc6-dev" c_compiler_works
+  want "cmake" "cmake" have cmake
   install_missing
 }
 

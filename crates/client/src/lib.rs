@@ -1,1 +1,13 @@
-//! A participant without a browser: signaling and media, sans-IO.
+//! A participant without a browser, sans-IO.
+
+pub mod clip;
+pub mod histogram;
+pub mod participant;
+pub mod receive;
+pub mod relay;
+pub mod signaling;
+pub mod source;
+pub mod stamp;
+pub mod vp8;
+pub mod vp9;
+pub mod webm;

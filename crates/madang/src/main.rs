@@ -1,8 +1,10 @@
 //! The `madang` binary: a thin shell over `madang-server`.
 
+mod join;
 mod limits;
 mod loadtest;
 mod log;
+mod native;
 mod serve;
 mod token;
 
@@ -32,6 +34,8 @@ enum Command {
     Config(Source),
     /// Signs a join token with a configured key.
     Token(token::Options),
+    /// Joins a room without a browser: publishes, receives, records.
+    Join(join::Options),
     /// Puts a server under load and says what it cost.
     Loadtest(loadtest::Options),
 }
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Config(source) => print_config(&source),
         Command::Token(options) => token::run(&options),
+        Command::Join(options) => join::run(&options),
         Command::Loadtest(options) => loadtest::run(&options),
     };
     match done {

@@ -1,4 +1,5 @@
-//! STUN and TURN server core, sans-IO: no socket, no clock, no thread.
+//! STUN and TURN server core, and a TURN client core ([`client`]), sans-IO: no socket, no clock, no
+//! thread.
 //!
 //! [`Server::handle_input`] takes what happened and when, [`Server::poll_output`] is then drained
 //! until it returns [`Output::Timeout`]. Relayed data is never copied: a [`Transmit`] says which
@@ -20,6 +21,7 @@ mod allocation;
 mod authentication;
 mod binding;
 mod channel;
+pub mod client;
 mod config;
 mod credential;
 mod io;

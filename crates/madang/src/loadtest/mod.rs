@@ -4,6 +4,7 @@ mod histogram;
 mod participant;
 mod process;
 mod report;
+mod room;
 mod server;
 mod signal;
 
@@ -21,6 +22,8 @@ pub(crate) struct Options {
 enum What {
     /// Signaling: memory of idle participants, then the delay of relayed messages.
     Signal(signal::Options),
+    /// Media: rooms of people who publish and watch, and how well every stream arrives.
+    Room(room::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -28,6 +31,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &options.what {
         What::Signal(options) => runtime.block_on(signal::run(options))?,
+        What::Room(options) => room::run(options, &runtime)?,
     }
     // Thousands of sockets need no goodbye each.
     runtime.shutdown_background();

@@ -15,8 +15,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on one worker thread, with the caps that hold one address back out of the way.
-    pub(crate) async fn start() -> Result<Self, Box<dyn Error>> {
+    /// Starts it on one worker thread, with the caps that hold one address back out of the way,
+    /// and with more of its configuration given as environment variables.
+    pub(crate) async fn start(more: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(["serve", "--log", "json", "--log-level", "warn"])
             .env("TOKIO_WORKER_THREADS", "1")
@@ -26,6 +27,8 @@ impl Server {
             .env("MADANG__HTTP__MAX_CONNECTIONS", "200000")
             .env("MADANG__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "200000")
             .env("MADANG__SIGNALING__MAX_CONNECTIONS_PER_ADDRESS", "200000")
+            .env("MADANG__MEDIA__LISTEN", "127.0.0.1:0")
+            .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -95,7 +95,7 @@ impl Target {
         if let Some(url) = &options.url {
             return Ok(Self { url: url.clone(), id: options.server_pid, _own: None });
         }
-        let server = Server::start().await?;
+        let server = Server::start(&[]).await?;
         Ok(Self { url: server.url.clone(), id: server.id(), _own: Some(server) })
     }
 

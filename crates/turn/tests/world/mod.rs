@@ -92,6 +92,7 @@ impl World {
                     match transmit.route {
                         Route::Client(client) => self.to_clients.push((client, bytes)),
                         Route::Peer { relay, to } => self.to_peers.push((self.relays[&relay], to, bytes)),
+                        Route::Media { relayed, to } => self.to_peers.push((relayed, to, bytes)),
                     }
                 }
                 Output::OpenRelay(wish) => {

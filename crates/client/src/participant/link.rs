@@ -1,0 +1,366 @@
+//! One link: its session, the tracks that go out on it and those that come in.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use madang_media::session::{
+    ClientLine, LayerId, Line, MediaPacket, Session, SessionError, SessionEvent, SessionOutput, Transmit, Transport,
+};
+use madang_protocol::{Description, LinkPath, LinkStats, Mid, OpenLink, SdpType, TrackId, TrackKind};
+
+use super::{
+    data,
+    io::{Config, Event},
+    sending::{Sending, Start},
+};
+use crate::{
+    clip::Codec,
+    receive::{Figures, Packet, Reception},
+    signaling::Roster,
+    source::Outgoing,
+};
+
+/// A link that is not connected so long after its description is replaced.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The bandwidth that sound is left before pictures get the rest, in bits per second.
+const SOUND: u64 = 50_000;
+
+#[derive(Debug)]
+struct Receiving {
+    line: Line,
+    track: TrackId,
+    kind: TrackKind,
+    /// Made with the first packet, whose payload type tells the codec.
+    reception: Option<Reception>,
+}
+
+pub(super) struct Link {
+    pub(super) open: OpenLink,
+    session: Session,
+    sending: Vec<Sending>,
+    receiving: Vec<Receiving>,
+    /// Payload types and what they stand for.
+    codecs: HashMap<u8, Codec>,
+    connected: bool,
+    /// When it is given up unless it is connected.
+    connect_by: Option<Instant>,
+    session_timeout: Instant,
+    estimate: Option<u64>,
+    /// Room for packets on their way to the session.
+    outgoing: Vec<Outgoing>,
+    traffic: Traffic,
+}
+
+/// Bytes since the last report.
+#[derive(Debug, Default)]
+struct Traffic {
+    since: Option<Instant>,
+    up: u64,
+    down: u64,
+}
+
+/// What a drain of a link gives.
+pub(super) enum LinkOutput {
+    Transmit(Transmit),
+    Event(Event),
+    /// Bandwidth estimation changed: the limits of what is sent are to be looked at again.
+    Estimate,
+    Failed(String),
+    Timeout(Option<Instant>),
+}
+
+impl Link {
+    pub(super) fn new(open: OpenLink, config: &Config, now: Instant) -> Self {
+        let session = madang_media::session::SessionConfig {
+            role: madang_media::session::Role::Client,
+            video: madang_media::session::VideoCodec::ALL.to_vec(),
+            certificate: config.certificate.clone(),
+            candidates: config.candidates.clone().unwrap_or_default(),
+        };
+        Self {
+            open,
+            session: Session::new(&session, now),
+            sending: Vec::new(),
+            receiving: Vec::new(),
+            codecs: HashMap::new(),
+            connected: false,
+            connect_by: None,
+            session_timeout: now,
+            estimate: None,
+            outgoing: Vec::new(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Answers an offer of the server's.
+    pub(super) fn accept(
+        &mut self,
+        offer: &Description,
+        roster: &Roster,
+        config: &Config,
+        now: Instant,
+    ) -> Result<Description, SessionError> {
+        let (sdp, lines) = self.session.accept(&offer.sdp, &offer.tracks)?;
+        for codec in [Codec::Opus, Codec::Vp8, Codec::Vp9] {
+            self.codecs.extend(self.session.payload_type(codec.name()).map(|pt| (pt, codec)));
+        }
+        self.start_sending(&lines, roster, config, now);
+        self.start_receiving(&lines, now);
+        if !self.connected {
+            self.connect_by = Some(now + CONNECT);
+        }
+        self.session_timeout = now;
+        let is_own = |track: &TrackId| roster.track(track).is_some_and(|(owner, _)| Some(&owner.id) == roster.me());
+        let tracks: BTreeMap<Mid, TrackId> = offer
+            .tracks
+            .iter()
+            .filter(|(_, track)| is_own(track))
+            .map(|(mid, track)| (mid.clone(), track.clone()))
+            .collect();
+        let Description { link, epoch, n, .. } = offer.clone();
+        Ok(Description { link, epoch, n, kind: SdpType::Answer, sdp, tracks, from: None })
+    }
+
+    fn start_sending(&mut self, lines: &[ClientLine], roster: &Roster, config: &Config, now: Instant) {
+        let goes_on = |sending: &Sending| {
+            lines
+                .iter()
+                .any(|line| line.line == sending.line && line.sends && line.track.as_ref() == Some(&sending.track))
+        };
+        self.sending.retain(goes_on);
+        for line in lines.iter().filter(|line| line.sends) {
+            let Some((_, track)) = line.track.as_ref().and_then(|track| roster.track(track)) else { continue };
+            if self.sending.iter().any(|sending| sending.line == line.line) {
+                continue;
+            }
+            let Some(publication) = config.publications.iter().find(|publication| publication.cid == track.cid) else {
+                continue;
+            };
+            let start = Start { clock: config.clock, now, seed: config.seed ^ u64::from(line.line.0) << 32 };
+            let id = track.id.clone();
+            self.sending.extend(Sending::new(publication, id, line.line, &line.rids, &self.session, &start));
+        }
+    }
+
+    fn start_receiving(&mut self, lines: &[ClientLine], now: Instant) {
+        let comes = |line: &ClientLine| if line.sends { None } else { line.track.clone() };
+        let mut former = std::mem::take(&mut self.receiving);
+        for line in lines {
+            let Some(track) = comes(line) else { continue };
+            let known = former.iter().position(|known| known.line == line.line && known.track == track);
+            self.receiving.push(match known {
+                Some(index) => former.swap_remove(index),
+                None => Receiving { line: line.line, track, kind: line.kind, reception: None },
+            });
+        }
+        for gone in &mut former {
+            if let Some(reception) = &mut gone.reception {
+                reception.pause(now);
+            }
+        }
+    }
+
+    pub(super) fn candidate(&mut self, candidate: Option<&madang_protocol::IceCandidate>) {
+        if let Some(candidate) = candidate {
+            self.session.candidate(candidate);
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        from: SocketAddr,
+        to: SocketAddr,
+        data: &[u8],
+    ) {
+        self.traffic.down += data.len() as u64;
+        self.session.receive(now, transport, from, to, data);
+    }
+
+    /// Lets time pass.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        let mut has_written = false;
+        if self.connected {
+            for sending in &mut self.sending {
+                if sending.timeout().is_some_and(|at| at <= now) && self.session.can_send(sending.line) {
+                    sending.send(now, &mut self.session, &mut self.outgoing);
+                    has_written = true;
+                }
+            }
+        }
+        for receiving in &mut self.receiving {
+            if let Some(reception) = &mut receiving.reception {
+                reception.handle_timeout(now);
+            }
+        }
+        if has_written || self.session_timeout <= now {
+            self.session.handle_timeout(now);
+        }
+    }
+
+    /// The next thing that this link does.
+    pub(super) fn poll_output(&mut self, now: Instant, config: &Config) -> LinkOutput {
+        if self.connect_by.is_some_and(|by| by <= now) {
+            self.connect_by = None;
+            return LinkOutput::Failed("no connection within 5 s".into());
+        }
+        loop {
+            if let Some(event) = self.frame(now, config.wants_frames) {
+                return LinkOutput::Event(event);
+            }
+            match self.session.poll_output() {
+                SessionOutput::Transmit(transmit) => {
+                    self.traffic.up += transmit.data.len() as u64;
+                    return LinkOutput::Transmit(transmit);
+                }
+                SessionOutput::Timeout(at) => {
+                    self.session_timeout = at;
+                    return LinkOutput::Timeout(self.timeout());
+                }
+                SessionOutput::Event(event) => {
+                    if let Some(output) = self.event(now, event, config) {
+                        return output;
+                    }
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: SessionEvent, config: &Config) -> Option<LinkOutput> {
+        match event {
+            SessionEvent::Packet(packet) => self.packet(now, packet, config).map(LinkOutput::Event),
+            SessionEvent::Connected => {
+                self.connected = true;
+                self.connect_by = None;
+                let wanted: u64 = self.sending.iter().map(Sending::full_rate).sum();
+                self.session.set_bitrates(0, wanted + SOUND);
+                Some(LinkOutput::Event(Event::Connected(self.open.link.clone())))
+            }
+            SessionEvent::KeyframeWanted { line, layer } => {
+                for sending in self.sending.iter_mut().filter(|sending| sending.line == line) {
+                    sending.request_keyframe(layer);
+                }
+                None
+            }
+            SessionEvent::Estimate(estimate) => {
+                self.estimate = Some(estimate);
+                Some(LinkOutput::Estimate)
+            }
+            SessionEvent::Data(channel, message) => {
+                let (from, topic, bytes) = data::from_server(&message)?;
+                Some(LinkOutput::Event(Event::Data { from: Some(from), channel, topic, bytes: bytes.to_vec() }))
+            }
+            SessionEvent::ChannelsOpen => None,
+            SessionEvent::Ended(why) => Some(LinkOutput::Failed(why)),
+        }
+    }
+
+    fn packet(&mut self, now: Instant, packet: MediaPacket, config: &Config) -> Option<Event> {
+        let receiving = self.receiving.iter_mut().find(|receiving| receiving.line == packet.line)?;
+        let codec = *self.codecs.get(&packet.payload_type)?;
+        if (codec == Codec::Opus) != (receiving.kind == TrackKind::Audio) {
+            return None;
+        }
+        let begins = receiving.reception.is_none();
+        let reception = receiving.reception.get_or_insert_with(|| Reception::new(codec, config.clock, now));
+        reception.push(Packet {
+            sequence: packet.seq,
+            timestamp: packet.timestamp,
+            is_marked: packet.marker,
+            payload: packet.payload,
+            at: now,
+        });
+        begins.then(|| Event::TrackBegins(receiving.track.clone(), codec))
+    }
+
+    /// The next frame that came; those that nobody wants are counted and dropped.
+    fn frame(&mut self, now: Instant, is_wanted: bool) -> Option<Event> {
+        for receiving in &mut self.receiving {
+            let Some(reception) = &mut receiving.reception else { continue };
+            while let Some(frame) = reception.poll() {
+                if is_wanted {
+                    return Some(Event::Frame(receiving.track.clone(), reception.codec(), frame));
+                }
+            }
+            if reception.wants_keyframe(now) {
+                self.session.request_keyframe(receiving.line, LayerId(0));
+            }
+        }
+        None
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        let sources = self.sending.iter().filter(|_| self.connected).filter_map(Sending::timeout);
+        let receptions =
+            self.receiving.iter().filter_map(|receiving| receiving.reception.as_ref()).filter_map(Reception::timeout);
+        sources.chain(receptions).chain(self.connect_by).chain([self.session_timeout]).min()
+    }
+
+    /// Holds what is sent to the server's wishes and to what bandwidth estimation allows.
+    pub(super) fn limit(&mut self, limits: &super::limits::Limits, roster: &Roster, adapts: bool, now: Instant) {
+        let available = self.estimate.filter(|_| adapts).map(|estimate| estimate.saturating_sub(SOUND));
+        let whole = limits.of_link(&self.open.link);
+        let pictures = self.sending.iter().filter(|sending| !sending.is_sound()).count().max(1) as u64;
+        let share = [available, whole.map(|most| most.saturating_sub(SOUND))].into_iter().flatten().min();
+        for sending in &mut self.sending {
+            let is_muted = roster.track(&sending.track).is_some_and(|(_, track)| track.muted);
+            let share = if sending.is_sound() { None } else { share.map(|share| share / pictures) };
+            sending.limit(limits.of_track(&sending.track), share, is_muted, now);
+        }
+    }
+
+    /// The track is not expected to come for a while.
+    pub(super) fn pause(&mut self, track: &TrackId, now: Instant) {
+        for receiving in self.receiving.iter_mut().filter(|receiving| receiving.track == *track) {
+            if let Some(reception) = &mut receiving.reception {
+                reception.pause(now);
+            }
+        }
+    }
+
+    pub(super) fn send_data(&mut self, channel: madang_media::session::DataChannel, message: &[u8]) -> bool {
+        self.session.send_data(channel, message)
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// The figures of each track that came.
+    pub(super) fn figures(&self, now: Instant) -> impl Iterator<Item = (&TrackId, Codec, Figures)> {
+        self.receiving.iter().filter_map(move |receiving| {
+            let reception = receiving.reception.as_ref()?;
+            Some((&receiving.track, reception.codec(), reception.figures(now)))
+        })
+    }
+
+    /// What was measured since the last report.
+    pub(super) fn stats(&mut self, now: Instant, path: Option<LinkPath>) -> LinkStats {
+        let since = self.traffic.since.replace(now);
+        let seconds = since.map_or(0.0, |since| now.saturating_duration_since(since).as_secs_f64());
+        let rate = |bytes: u64| {
+            madang_protocol::BitsPerSecond(if seconds > 0.0 { (bytes as f64 * 8.0 / seconds) as u64 } else { 0 })
+        };
+        let stats = LinkStats {
+            link: self.open.link.clone(),
+            path,
+            rtt_ms: None,
+            loss_down: None,
+            loss_up: None,
+            up_bps: rate(self.traffic.up),
+            down_bps: rate(self.traffic.down),
+            available_up_bps: self.estimate.map(madang_protocol::BitsPerSecond),
+        };
+        (self.traffic.up, self.traffic.down) = (0, 0);
+        stats
+    }
+
+    /// Says goodbye; what comes out of it is drained with [`Self::poll_output`].
+    pub(super) fn close(&mut self) {
+        self.session.close();
+    }
+}

@@ -1,0 +1,290 @@
+//! `madang join`: a participant without a browser.
+
+mod record;
+mod summary;
+mod tell;
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use clap::{Args, ValueEnum};
+use madang_client::{
+    clip::{Clip, Codec, Hertz, Layer, tone},
+    participant::{Config, Content, Event, Participant, Publication},
+    relay::Transport,
+    signaling::{self, End, Settings},
+};
+use madang_protocol::{Capabilities, Codecs, TopologyPolicy, TrackSource};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::native::{Engine, Happening, ServerAddress, Trust, client_config};
+use record::Recorder;
+use summary::{Summary, TrackSummary};
+
+/// How long the server has to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The room's page: http(s)://host/r/room.
+    url: String,
+    /// The name to show.
+    #[arg(long, default_value = "madang")]
+    name: String,
+    /// A join token, where the server has keys.
+    #[arg(long, value_name = "JWT")]
+    token: Option<String>,
+    /// What to publish: a WebM file (VP8 or VP9, Opus), played in a loop, or `pattern`, the test
+    /// picture.
+    #[arg(long, value_name = "FILE|pattern")]
+    publish: Option<PathBuf>,
+    /// Publish the test picture in its largest size alone, not in three.
+    #[arg(long)]
+    no_simulcast: bool,
+    /// Publish a tone of so many hertz.
+    #[arg(long, value_name = "HZ")]
+    tone: Option<u32>,
+    /// Write each received track to a WebM file in this folder.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Leave after so long; without it, on Ctrl-C or when the server ends it.
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+    /// How media travels: through a relay (TURN) that is reached over UDP, TCP or TLS, or `none`:
+    /// directly.
+    #[arg(long, value_enum, default_value_t = Relay::None)]
+    relay: Relay,
+    /// The topology wished for, should this participant create the room.
+    #[arg(long, default_value = "sfu", value_parser = parse_topology)]
+    topology: TopologyPolicy,
+    /// Believe any certificate: for servers with one of their own making.
+    #[arg(long)]
+    insecure: bool,
+    /// One JSON object for each event, and for the summary.
+    #[arg(long)]
+    json: bool,
+    /// What is logged to standard error: error, warn, info, debug, trace.
+    #[arg(long, value_name = "LEVEL", env = "MADANG_LOG", default_value = "warn")]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Relay {
+    None,
+    Udp,
+    Tcp,
+    Tls,
+}
+
+impl Relay {
+    fn transport(self) -> Option<Transport> {
+        match self {
+            Self::None => None,
+            Self::Udp => Some(Transport::Udp),
+            Self::Tcp => Some(Transport::Tcp),
+            Self::Tls => Some(Transport::Tls),
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::None => "direct",
+            Self::Udp => "relay_udp",
+            Self::Tcp => "relay_tcp",
+            Self::Tls => "relay_tls",
+        }
+    }
+}
+
+fn parse_topology(text: &str) -> Result<TopologyPolicy, String> {
+    serde_json::from_value(text.into()).map_err(|_| "auto, mesh, sfu and mcu are allowed".into())
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    crate::log::start(&options.log_level, madang_server::config::LogFormat::Text)?;
+    let (address, room) = ServerAddress::of_room(&options.url)?;
+    let trust = if options.insecure { Trust::Anyone } else { Trust::System };
+    let needs_tls = address.is_encrypted || options.relay == Relay::Tls;
+    let tls = if needs_tls { Some(client_config(trust)?) } else { None };
+    let mut engine = Engine::new(tls)?;
+    let publications = publications(options)?;
+    let signaling = Settings {
+        room: Some(room),
+        name: options.name.clone(),
+        token: options.token.clone(),
+        capabilities: capabilities(&publications),
+        tracks: Vec::new(),
+        topology: Some(options.topology),
+        seed: seed(),
+    };
+    let config = Config {
+        signaling,
+        publications,
+        candidates: None,
+        certificate: None,
+        clock: engine.clock(),
+        adapts: true,
+        wants_frames: options.record.is_some(),
+        seed: seed(),
+    };
+    let server = address.resolve()?;
+    let place = engine.add(config, &Arc::new(address), server, options.relay.transport())?;
+    let recorder = options.record.as_deref().map(Recorder::new).transpose()?;
+    Call { options, engine, place, recorder, began: Instant::now(), end: None }.run()
+}
+
+/// Chance, for numbers on which nothing secret hangs.
+fn seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64 ^ u64::from(std::process::id()) << 32
+}
+
+/// Becomes true with the first SIGINT or SIGTERM.
+fn interrupt() -> std::io::Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let flag = Arc::new(AtomicBool::new(false));
+    let raised = flag.clone();
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        });
+        raised.store(true, Relaxed);
+    });
+    Ok(flag)
+}
+
+fn publications(options: &Options) -> Result<Vec<Publication>, Box<dyn Error>> {
+    let mut publications = Vec::new();
+    let mut add = |cid: &str, source, content| publications.push(Publication { cid: cid.into(), source, content });
+    match options.publish.as_deref() {
+        None => {}
+        Some(what) if what == Path::new("pattern") => {
+            let layers = if options.no_simulcast { vec![Layer::High] } else { Layer::ALL.to_vec() };
+            add("camera", TrackSource::Camera, Content::Pattern(layers));
+        }
+        Some(file) => {
+            let bytes = std::fs::read(file).map_err(|why| format!("{}: {why}", file.display()))?;
+            for clip in Clip::from_webm(&bytes)? {
+                let is_sound = clip.codec == Codec::Opus;
+                let (cid, source) =
+                    if is_sound { ("microphone", TrackSource::Microphone) } else { ("camera", TrackSource::Camera) };
+                add(cid, source, Content::Clip(Arc::new(clip)));
+            }
+        }
+    }
+    if let Some(hertz) = options.tone {
+        add("tone", TrackSource::Microphone, Content::Clip(Arc::new(tone(Hertz(hertz))?)));
+    }
+    Ok(publications)
+}
+
+/// What is both sent and received: of pictures the codec that is published, or all.
+fn capabilities(publications: &[Publication]) -> Capabilities {
+    let published =
+        publications.iter().map(|publication| publication.content.codec()).find(|codec| *codec != Codec::Opus);
+    let video =
+        published.map_or_else(|| vec!["VP8".to_owned(), "VP9".to_owned()], |codec| vec![codec.name().to_owned()]);
+    Capabilities {
+        codecs: Codecs { audio: vec!["OPUS".to_owned()], video },
+        simulcast: true,
+        topologies: vec![madang_protocol::Topology::Sfu],
+    }
+}
+
+struct Call<'a> {
+    options: &'a Options,
+    engine: Engine,
+    place: usize,
+    recorder: Option<Recorder>,
+    began: Instant,
+    end: Option<End>,
+}
+
+impl Call<'_> {
+    fn run(mut self) -> Result<(), Box<dyn Error>> {
+        let interrupted = interrupt()?;
+        let end = self.options.seconds.map(|seconds| self.began + Duration::from_secs_f64(seconds.max(0.0)));
+        let mut leaves_by = None;
+        let mut happened = Vec::new();
+        while self.end.is_none() {
+            let now = Instant::now();
+            let wants_to_leave = end.is_some_and(|end| end <= now) || interrupted.load(Relaxed);
+            if wants_to_leave && leaves_by.is_none() {
+                leaves_by = Some(now + GOODBYE);
+                self.engine.with(self.place, Participant::leave);
+            }
+            if leaves_by.is_some_and(|by| by <= now) {
+                break;
+            }
+            let until = [end.filter(|_| leaves_by.is_none()), leaves_by].into_iter().flatten().min();
+            let tick = now + Duration::from_millis(200);
+            self.engine.turn(until.map_or(tick, |until| until.min(tick)), &mut happened)?;
+            for (_, happening) in happened.drain(..) {
+                match happening {
+                    Happening::Event(event) => self.tell(&event)?,
+                    Happening::RelayOpened(relayed) => tell::relay(relayed).print(self.options.json),
+                    Happening::RelayFailed(why) if leaves_by.is_none() => return Err(format!("no relay: {why}").into()),
+                    Happening::RelayFailed(_) => {}
+                }
+            }
+        }
+        let failed = match &self.end {
+            Some(End::Refused(_) | End::Unreachable | End::Protocol(_)) => self.end.clone(),
+            _ => None,
+        };
+        self.summarize()?;
+        failed.map_or(Ok(()), |why| Err(why.into()))
+    }
+
+    fn tell(&mut self, event: &Event) -> Result<(), Box<dyn Error>> {
+        let roster = self.engine.participant(self.place).roster();
+        if let Some(line) = tell::line(event, roster) {
+            line.print(self.options.json);
+        }
+        match event {
+            Event::Frame(track, codec, received) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.frame(&tell::owner(roster, track), track, *codec, received)?;
+                }
+            }
+            Event::Signaling(signaling::Event::Ended(end)) => self.end = Some(end.clone()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn summarize(self) -> Result<(), Box<dyn Error>> {
+        let now = Instant::now();
+        let participant = self.engine.participant(self.place);
+        let tracks = participant.figures(now).into_iter().map(|(track, codec, figures)| {
+            let from = tell::owner(participant.roster(), &track);
+            TrackSummary::new(track, from, codec, &figures)
+        });
+        let tracks = tracks.collect();
+        let files = self.recorder.map(Recorder::finish).transpose()?.unwrap_or_default();
+        let summary = Summary {
+            event: "summary",
+            seconds: now.duration_since(self.began).as_secs_f64(),
+            path: self.options.relay.path(),
+            tracks,
+            files: files.iter().map(|path| path.display().to_string()).collect(),
+        };
+        if self.options.json {
+            println!("{}", serde_json::to_string(&summary)?);
+        } else {
+            print!("{summary}");
+        }
+        Ok(())
+    }
+}
