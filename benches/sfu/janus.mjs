@@ -1,8 +1,12 @@
 // Debian's janus with nothing but its VideoRoom and its WebSocket interface.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { until } from '../../tests/e2e/lib/until.mjs';
+
+const port = 8188;
 
 const libraries = () => {
   for (const triple of readdirSync('/usr/lib')) {
@@ -44,10 +48,17 @@ events: { broadcast = false }
   );
   write(
     'janus.transport.websockets.jcfg',
-    `general: { json = "compact", ws = true, ws_port = 8188, ws_ip = "${address}", wss = false }\n`,
+    `general: { json = "compact", ws = true, ws_port = ${port}, ws_ip = "${address}", wss = false }\n`,
   );
   write('janus.plugin.videoroom.jcfg', 'general: { }\n');
 }
+
+const accepts = (address, port) =>
+  new Promise((resolve) => {
+    const socket = net.connect(port, address);
+    socket.once('connect', () => (socket.destroy(), resolve(true)));
+    socket.once('error', () => resolve(false));
+  });
 
 /** Starts it on one core. @param {string} address @param {number} core @param {number} [loops] */
 export async function startJanus(address, core, loops) {
@@ -56,22 +67,17 @@ export async function startJanus(address, core, loops) {
   const args = ['--cpu-list', String(core), 'janus', '-F', dir, '-C', path.join(dir, 'janus.jcfg')];
   const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
-  child.stderr.on('data', (data) => (said += data));
-  await new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`janus is not ready after 20 s:\n${said}`)), 20_000);
-    child.once('exit', (code) => reject(new Error(`janus ended (${code}):\n${said}`)));
-    child.stdout.on('data', (data) => {
-      said += data;
-      // taskset becomes the program that it starts, so the process is janus itself.
-      if (/WebSockets thread started/.test(said)) {
-        clearTimeout(late);
-        resolve(undefined);
-      }
-    });
-  });
+  for (const output of [child.stdout, child.stderr]) output.on('data', (data) => (said += data));
+  try {
+    await until('janus accepts connections', () => child.exitCode === null && accepts(address, port), { timeout: 20_000 });
+  } catch (why) {
+    child.kill('SIGKILL');
+    throw new Error(`${why.message}\n${said}`);
+  }
+  // taskset becomes the program that it starts, so the process is janus itself.
   return {
     pid: child.pid,
-    url: `ws://${address}:8188/`,
+    url: `ws://${address}:${port}/`,
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');

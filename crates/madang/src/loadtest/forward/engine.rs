@@ -27,6 +27,9 @@ const WAKE: Token = Token(usize::MAX);
 /// A poller waits in whole milliseconds; what is due sooner is waited for by the thread itself.
 const SHORT: Duration = Duration::from_millis(2);
 
+/// Time for everybody to be connected once signaling is done.
+const CONNECT: Duration = Duration::from_secs(30);
+
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// Which client of an engine.
@@ -219,6 +222,27 @@ impl Engine {
         self.calls.send(call).map_err(|_| "the load engine has ended")?;
         self.waker.wake()?;
         answered.recv().map_err(|_| "the load engine has ended".into())
+    }
+
+    /// Waits until every client that there is has ICE and DTLS behind it.
+    pub(crate) fn wait_until_connected(&self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            let (waiting, ended) = self.call(|clients, _| {
+                let waiting = clients.all.iter().filter(|client| !client.connected).count();
+                (waiting, clients.all.iter().find_map(|client| client.ended.clone()))
+            })?;
+            if let Some(why) = ended {
+                return Err(format!("a client was cut off: {why}").into());
+            }
+            if waiting == 0 {
+                return Ok(());
+            }
+            if begun.elapsed() > CONNECT {
+                return Err(format!("{waiting} clients are not connected after {CONNECT:?}").into());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn stop(self) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{SocketAddr, TcpStream},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -68,6 +69,17 @@ impl Janus {
             Some(why) => Err(format!("Janus: {why}").into()),
             None => Ok(answer),
         }
+    }
+
+    /// The same, repeated for a while: a feed is not there at once when its publisher is connected.
+    fn message_again(&mut self, handle: u64, body: &Value) -> Result<Value, Failure> {
+        for _ in 0..50 {
+            if let Ok(answer) = self.message(handle, body.clone(), None) {
+                return Ok(answer);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        self.message(handle, body.clone(), None)
     }
 
     fn ask(&mut self, mut request: Value) -> Result<Value, Failure> {
@@ -135,7 +147,7 @@ impl Janus {
         let handle = self.attach()?;
         let streams: Vec<Value> = feeds.iter().map(|feed| json!({ "feed": feed })).collect();
         let join = json!({ "request": "join", "ptype": "subscriber", "room": ROOM, "streams": streams });
-        let attached = self.message(handle, join, None)?;
+        let attached = self.message_again(handle, &join)?;
         let sdp = attached["jsep"]["sdp"].as_str().ok_or("Janus makes no offer")?.to_owned();
         let answer = engine.call(move |clients, now| -> Result<_, Failure> {
             let id = clients.open(now)?;
@@ -171,6 +183,7 @@ impl Signaling for Janus {
         for (index, participant) in participants.iter().enumerate().filter(|(_, each)| !each.tracks.is_empty()) {
             feeds.push((index, self.publish(engine, participant)?));
         }
+        engine.wait_until_connected()?;
         for (index, _) in participants.iter().enumerate().filter(|(_, each)| each.receives) {
             let others: Vec<u64> = feeds.iter().filter(|(of, _)| *of != index).map(|(_, feed)| *feed).collect();
             self.subscribe(engine, &others)?;

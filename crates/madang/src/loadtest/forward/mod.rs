@@ -76,8 +76,6 @@ enum Kind {
     Janus,
 }
 
-/// Time for everybody to be connected once signaling is done.
-const CONNECT: Duration = Duration::from_secs(30);
 /// What is late may still come, before what is missing is counted as lost.
 const LATE: Duration = Duration::from_millis(1500);
 const SECOND: Duration = Duration::from_secs(1);
@@ -144,7 +142,7 @@ fn measure(options: &Options) -> Result<Row, Failure> {
         Kind::Janus => Box::new(Janus::connect(&options.url, usize::from(options.publishers))?),
     };
     signaling.join(&engine, &participants)?;
-    wait_until_connected(&engine, signaling.as_mut())?;
+    engine.wait_until_connected()?;
     let join_seconds = begun.elapsed().as_secs_f64();
     pass(options.warm_up.0, signaling.as_mut())?;
 
@@ -205,26 +203,6 @@ fn pass(time: Duration, signaling: &mut dyn Signaling) -> Result<(), Failure> {
         signaling.tend()?;
     }
     Ok(())
-}
-
-fn wait_until_connected(engine: &Engine, signaling: &mut dyn Signaling) -> Result<(), Failure> {
-    let begun = Instant::now();
-    loop {
-        let (waiting, ended) = engine.call(|clients, _| {
-            let waiting = clients.all.iter().filter(|client| !client.connected).count();
-            (waiting, clients.all.iter().find_map(|client| client.ended.clone()))
-        })?;
-        if let Some(why) = ended {
-            return Err(format!("a client was cut off: {why}").into());
-        }
-        if waiting == 0 {
-            return Ok(());
-        }
-        if begun.elapsed() > CONNECT {
-            return Err(format!("{waiting} clients are not connected after {CONNECT:?}").into());
-        }
-        pass(Duration::from_millis(50), signaling)?;
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
