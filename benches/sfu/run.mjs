@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import os from 'node:os';
 import { promisify } from 'node:util';
+import { Server } from '../../tests/e2e/lib/server.mjs';
 import { printTable } from '../lib/table.mjs';
 import { startJanus } from './janus.mjs';
 
@@ -16,12 +17,31 @@ const list = (name, fallback) => (process.env[name] ?? fallback).split(',').filt
 const receivers = list('RECEIVERS', '10,50,100,200');
 const wanted = list('CASES', 'floor,broadcast,conference,sound');
 
+async function startMadang() {
+  const server = await Server.start(
+    {
+      'http.listen': `${addresses.server}:0`,
+      'turn.listen': [`${addresses.server}:0`],
+      'turn.tls_listen': [],
+      'media.listen': [`${addresses.server}:0`],
+      'auth.open': true,
+      'room.max_participants': 1000,
+      'signaling.max_connections_per_address': 1000,
+      'http.max_connections_per_address': 1000,
+      'log.level': 'warn',
+    },
+    { wrap: ['taskset', '--cpu-list', String(cores.server)] },
+  );
+  return { pid: server.pid, url: server.webSocketUrl, stop: () => server.stop() };
+}
+
 /** The servers, by name. @type {[string, string, () => Promise<{ pid: number, url: string, stop(): Promise<void> }>][]} */
 const all = [
+  ['madang', 'madang', startMadang],
   ['janus, one loop', 'janus', () => startJanus(addresses.server, cores.server, 1)],
   ['janus, default loops', 'janus', () => startJanus(addresses.server, cores.server)],
 ];
-const chosen = (process.env.SERVERS ?? 'janus, one loop').split(';');
+const chosen = (process.env.SERVERS ?? 'madang;janus, one loop').split(';');
 const servers = all.filter(([name]) => chosen.includes(name));
 
 /** @type {[string, string[], string][]} case, options, words */
@@ -87,5 +107,6 @@ for (const each of cases) {
     rows.push([each[2], name, ...(await measure(kind, start, each))]);
   }
 }
+if (rows.length === 0) process.exit();
 const head = ['case', 'server', 'CPU-µs per packet', 'user', 'system', 'softirq thread', 'cores'];
 printTable([...head, 'delay p50 ms', 'p99 ms', 'lost', 'KiB per participant', 'packets/s'], rows);

@@ -176,16 +176,16 @@ impl Clients {
 
 type Call = Box<dyn FnOnce(&mut Clients, Instant) + Send>;
 
-/// The way to an engine's thread.
+/// The way to an engine's thread, for any thread.
+#[derive(Clone)]
 pub(crate) struct Engine {
     calls: mpsc::Sender<Call>,
     waker: Arc<Waker>,
-    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Engine {
     /// An engine whose clients' sockets are all on one address.
-    pub(crate) fn start(address: IpAddr) -> Result<Self, Failure> {
+    pub(crate) fn start(address: IpAddr) -> Result<(Self, JoinHandle<io::Result<()>>), Failure> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let mut clients = Clients {
@@ -206,7 +206,7 @@ impl Engine {
         };
         let (sender, calls) = mpsc::channel();
         let thread = thread::Builder::new().name("load".into()).spawn(move || clients.run(&calls))?;
-        Ok(Self { calls: sender, waker, thread })
+        Ok((Self { calls: sender, waker }, thread))
     }
 
     /// Has something done on the engine's thread, and waits for what came of it.
@@ -245,9 +245,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn stop(self) -> Result<(), Failure> {
-        self.call(|clients, _| clients.stopped = true)?;
-        self.thread.join().map_err(|_| "the load engine has failed")??;
-        Ok(())
+    /// Ends the thread.
+    pub(crate) fn stop(&self) -> Result<(), Failure> {
+        self.call(|clients, _| clients.stopped = true)
     }
 }

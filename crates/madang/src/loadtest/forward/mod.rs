@@ -5,6 +5,7 @@ mod case;
 mod client;
 mod engine;
 mod janus;
+mod madang;
 mod reception;
 mod signaling;
 mod stream;
@@ -25,6 +26,7 @@ use self::{
     case::Case,
     engine::{Clients, Engine, Failure},
     janus::Janus,
+    madang::Madang,
     signaling::{Participant, Signaling},
 };
 use super::{
@@ -72,7 +74,9 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// Janus 1.x with its VideoRoom.
+    /// A madang whose rooms run as sfu, at ws://…/v1/ws.
+    Madang,
+    /// Janus 1.x with its VideoRoom, at ws://….
     Janus,
 }
 
@@ -136,9 +140,10 @@ fn print(row: &Row) {
 fn measure(options: &Options) -> Result<Row, Failure> {
     let participants = options.case.participants(options.publishers, options.subscribers);
     let empty = process::usage(options.server_pid)?.memory;
-    let engine = Engine::start(options.address)?;
+    let (engine, thread) = Engine::start(options.address)?;
     let begun = Instant::now();
     let mut signaling: Box<dyn Signaling> = match options.server {
+        Kind::Madang => Box::new(Madang::new(&options.url)?),
         Kind::Janus => Box::new(Janus::connect(&options.url, usize::from(options.publishers))?),
     };
     signaling.join(&engine, &participants)?;
@@ -170,6 +175,7 @@ fn measure(options: &Options) -> Result<Row, Failure> {
         (totals(clients, &listening), delay, clients.shared.unsent)
     })?;
     engine.stop()?;
+    thread.join().map_err(|_| "the load engine has failed")??;
     let Totals { forwarded, expected } = totals;
     let [user_us, system_us] = server.micros_per(forwarded);
     Ok(Row {
