@@ -12,7 +12,11 @@ const libraries = () => {
   for (const triple of readdirSync('/usr/lib')) {
     const dir = path.join('/usr/lib', triple, 'janus');
     try {
-      return { dir, plugins: readdirSync(path.join(dir, 'plugins')), transports: readdirSync(path.join(dir, 'transports')) };
+      return {
+        dir,
+        plugins: readdirSync(path.join(dir, 'plugins')),
+        transports: readdirSync(path.join(dir, 'transports')),
+      };
     } catch {
       // Another architecture's directory.
     }
@@ -69,7 +73,9 @@ export async function startJanus(address, core, loops) {
   let said = '';
   for (const output of [child.stdout, child.stderr]) output.on('data', (data) => (said += data));
   try {
-    await until('janus accepts connections', () => child.exitCode === null && accepts(address, port), { timeout: 20_000 });
+    await until('janus accepts connections', () => child.exitCode === null && accepts(address, port), {
+      timeout: 20_000,
+    });
   } catch (why) {
     child.kill('SIGKILL');
     throw new Error(`${why.message}\n${said}`);

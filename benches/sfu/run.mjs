@@ -85,7 +85,13 @@ async function measure(kind, start, [name, options]) {
   try {
     return cells(await load(kind, server, name, options));
   } catch (why) {
-    return [`failed: ${String(why.stderr || why.message).trim().split('\n').at(-1)}`, ...Array(9).fill('')];
+    return [
+      `failed: ${String(why.stderr || why.message)
+        .trim()
+        .split('\n')
+        .at(-1)}`,
+      ...Array(9).fill(''),
+    ];
   } finally {
     await server.stop();
   }
@@ -107,6 +113,5 @@ for (const each of cases) {
     rows.push([each[2], name, ...(await measure(kind, start, each))]);
   }
 }
-if (rows.length === 0) process.exit();
 const head = ['case', 'server', 'CPU-µs per packet', 'user', 'system', 'softirq thread', 'cores'];
-printTable([...head, 'delay p50 ms', 'p99 ms', 'lost', 'KiB per participant', 'packets/s'], rows);
+if (rows.length) printTable([...head, 'delay p50 ms', 'p99 ms', 'lost', 'KiB per participant', 'packets/s'], rows);

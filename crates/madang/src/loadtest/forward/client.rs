@@ -21,7 +21,6 @@ use crate::loadtest::histogram::Histogram;
 
 /// What all clients of a run share.
 pub(crate) struct Shared {
-    pub(crate) receive: ReceiveBatch,
     pub(crate) send: SendBatch,
     /// From written by the publisher to taken in by the receiver's kernel.
     pub(crate) delays: Histogram,
@@ -67,10 +66,8 @@ impl Client {
     }
 
     /// Takes in what waits on the socket.
-    pub(crate) fn receive(&mut self, shared: &mut Shared) {
+    pub(crate) fn receive(&mut self, batch: &mut ReceiveBatch, shared: &mut Shared) {
         let local = self.socket.local_addr();
-        // Taken out, so that both can be used; it is put back below.
-        let mut batch = std::mem::replace(&mut shared.receive, ReceiveBatch::new(1, 0));
         loop {
             let count = batch.receive(&self.socket).unwrap_or(0);
             let now = Instant::now();
@@ -83,7 +80,6 @@ impl Client {
                 break;
             }
         }
-        shared.receive = batch;
         self.flush(shared);
     }
 

@@ -49,6 +49,7 @@ pub(crate) struct Clients {
     address: IpAddr,
     certificate: Certificate,
     pub(crate) all: Vec<Client>,
+    receive: ReceiveBatch,
     pub(crate) shared: Shared,
     due: BinaryHeap<Reverse<(Instant, Due)>>,
     /// The session time-out that stands in `due` for each client.
@@ -164,7 +165,7 @@ impl Clients {
                         call(self, Instant::now());
                     }
                 } else if let Some(client) = self.all.get_mut(event.token().0) {
-                    client.receive(&mut self.shared);
+                    client.receive(&mut self.receive, &mut self.shared);
                     self.queue(event.token().0);
                 }
             }
@@ -193,8 +194,8 @@ impl Engine {
             address,
             certificate: Certificate::generate().ok_or("no certificate")?,
             all: Vec::new(),
+            receive: ReceiveBatch::new(16, 0),
             shared: Shared {
-                receive: ReceiveBatch::new(16, 0),
                 send: SendBatch::new(256 << 10, 256),
                 delays: Histogram::new(),
                 measuring: false,
