@@ -65,7 +65,8 @@ const fixed = (value, digits) => value.toFixed(digits);
 
 function cells(row) {
   // Whoever has no time left to read is what was measured, not the server.
-  const busy = row.client_cores > 0.9 ? ' (clients too busy)' : '';
+  const overflowed = row.overflows > 0 ? ` (${row.overflows} overflowed)` : '';
+  const busy = row.client_cores > 0.9 ? ' (clients too busy)' : overflowed;
   return [
     fixed(row.user_us + row.system_us, 2),
     fixed(row.user_us, 2),
