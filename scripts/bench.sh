@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal.
+# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal, sfu.
 source "$(dirname "$0")/lib.sh"
 scripts/test-needs.sh
 scripts/build.sh
@@ -18,4 +18,10 @@ fi
 if wanted signal "$@"; then
   say "Signaling: idle participants, relayed messages"
   "$MADANG_BIN" loadtest signal
+fi
+if wanted sfu "$@"; then
+  say "Forwarding: madang, Debian's janus, and the kernel alone"
+  want "janus, to compare with" "janus" have janus
+  install_missing
+  benches/sfu/run.sh
 fi

@@ -165,3 +165,42 @@ fn a_camera_is_sent_in_three_layers_that_the_server_tells_apart() {
     }
     assert_eq!(seen, [30; 3]);
 }
+
+#[test]
+fn a_participant_may_offer_its_camera_in_layers_and_brings_no_data_channels_then() {
+    let mut pair = Pair::new();
+    let camera = TrackId::from("t_own");
+    let line = pair.client.session.send_layers(camera.clone(), TrackKind::Video, &["l", "m", "h"]).expect("a line");
+    let offer = pair.client.session.offer().expect("something to offer");
+    assert!(offer.sdp.contains("a=simulcast:send h;m;l"), "{}", offer.sdp);
+    assert!(!offer.sdp.contains("m=application"), "{}", offer.sdp);
+    let (answer, lines) = pair.server.session.accept(&offer.sdp, &offer.tracks).expect("an offer that fits");
+    assert_eq!((lines[0].track.as_ref(), lines[0].sends), (Some(&camera), false));
+    pair.client.session.answer(offer.n, &answer).expect("an answer that fits");
+    pair.run(Duration::from_secs(2));
+    assert!(pair.client.session.can_send(line));
+    let payload_type = pair.client.session.payload_type("VP8").expect("VP8 was offered");
+    for layer in 0..3 {
+        let packet = OutgoingPacket {
+            payload_type,
+            seq: 0,
+            timestamp: 0,
+            at: pair.now,
+            marker: true,
+            payload: vec![0x10, layer, 0, 0, 0].into(),
+            vp8: None,
+            audio_level: None,
+            orientation: None,
+            repeatable: true,
+        };
+        pair.client.session.write_in(line, LayerId(layer), packet);
+    }
+    pair.run(Duration::from_millis(33));
+    let layers = pair.server.events.iter().filter_map(|event| match event {
+        SessionEvent::Packet(packet) => Some(packet.payload[1]),
+        _ => None,
+    });
+    let mut layers: Vec<u8> = layers.collect();
+    layers.sort_unstable();
+    assert_eq!(layers, [0, 1, 2]);
+}

@@ -1,5 +1,8 @@
 //! `madang loadtest`: load from this very program, and what it cost the server.
 
+mod cpu;
+mod floor;
+mod forward;
 mod histogram;
 mod participant;
 mod process;
@@ -24,15 +27,33 @@ enum What {
     Signal(signal::Options),
     /// Media: rooms of people who publish and watch, and how well every stream arrives.
     Room(room::Options),
+    /// What a server that forwards media takes for each packet; `make bench ONLY=sfu` uses it.
+    #[command(hide = true)]
+    Forward(forward::Options),
+    /// What the kernel alone takes to send as many packets; `make bench ONLY=sfu` uses it.
+    #[command(hide = true)]
+    Floor(floor::Options),
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     crate::limits::raise_open_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &options.what {
-        What::Signal(options) => runtime.block_on(signal::run(options))?,
-        What::Room(options) => room::run(options, &runtime)?,
+        What::Signal(options) => run_async(signal::run(options)),
+        What::Room(options) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            room::run(options, &runtime)?;
+            // Thousands of sockets need no goodbye each.
+            runtime.shutdown_background();
+            Ok(())
+        }
+        What::Forward(options) => forward::run(options),
+        What::Floor(options) => floor::run(options),
     }
+}
+
+fn run_async(load: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(load)?;
     // Thousands of sockets need no goodbye each.
     runtime.shutdown_background();
     Ok(())

@@ -83,24 +83,24 @@ impl Session {
         self.find_client_streams();
     }
 
-    /// The streams that str0m made for what is sent: one for each RID, or one.
+    /// Offers to send a track in layers, by RID from the smallest; in one layer when there is
+    /// none. For servers that leave offers to their clients; takes effect with the next
+    /// [`Session::offer`], which has no data channels then.
+    pub fn send_layers(&mut self, track: TrackId, kind: TrackKind, rids: &[&str]) -> Option<Line> {
+        let rids: Vec<Rid> = rids.iter().map(|rid| Rid::from(*rid)).collect();
+        self.negotiation.take(kind, Purpose::Send(track), &rids)
+    }
+
+    /// The layers that the offer asked for; their streams are there already.
     fn find_client_streams(&mut self) {
-        for (index, line) in self.negotiation.lines.iter_mut().enumerate() {
-            let (Purpose::Send(_), Ok(index)) = (&line.purpose, u16::try_from(index)) else { continue };
-            let mut api = self.rtc.direct_api();
-            if line.rids.is_empty() {
-                let offered = ["l", "m", "h"].map(Rid::from);
-                line.rids =
-                    offered.into_iter().filter(|rid| api.stream_tx_by_mid(line.mid, Some(*rid)).is_some()).collect();
-            }
-            let layers = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));
-            for (layer, rid) in layers.enumerate() {
-                if let Some(stream) = api.stream_tx_by_mid(line.mid, rid) {
-                    stream.set_unpaced(true);
-                    self.outgoing.insert((Line(index), LayerId(u8::try_from(layer).unwrap_or(0))), stream.ssrc());
-                }
+        for line in &mut self.negotiation.lines {
+            if matches!(line.purpose, Purpose::Send(_)) && line.rids.is_empty() {
+                let mut api = self.rtc.direct_api();
+                let offered = ["l", "m", "h"].map(Rid::from).into_iter();
+                line.rids = offered.filter(|rid| api.stream_tx_by_mid(line.mid, Some(*rid)).is_some()).collect();
             }
         }
+        self.find_outgoing();
     }
 
     /// Sends a packet in a layer of a line with the next [`Session::handle_timeout`].

@@ -67,7 +67,7 @@ impl Session {
         }
         Self {
             rtc,
-            negotiation: Negotiation::default(),
+            negotiation: Negotiation::new(config.role == Role::Server),
             incoming: HashMap::new(),
             outgoing: HashMap::new(),
             connected: false,
@@ -126,10 +126,13 @@ impl Session {
         for (index, line) in self.negotiation.lines.iter().enumerate() {
             let (Purpose::Send(_), Ok(index)) = (&line.purpose, u16::try_from(index)) else { continue };
             let mut api = self.rtc.direct_api();
-            if let Some(stream) = api.stream_tx_by_mid(line.mid, None) {
-                // The shard paces what it sends; here it would cost a wake-up for each packet.
-                stream.set_unpaced(true);
-                self.outgoing.insert((Line(index), LayerId(0)), stream.ssrc());
+            let rids = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));
+            for (layer, rid) in (0..).zip(rids) {
+                if let Some(stream) = api.stream_tx_by_mid(line.mid, rid) {
+                    // The shard paces what it sends; here it would cost a wake-up for each packet.
+                    stream.set_unpaced(true);
+                    self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
+                }
             }
         }
     }

@@ -77,6 +77,8 @@ pub struct Offer {
 pub(super) struct Negotiation {
     pub(super) lines: Vec<MediaLine>,
     pub(super) channels: [Option<ChannelId>; 2],
+    /// Offers open the data channels: the server's do.
+    offers_channels: bool,
     newest: u32,
     pending: Option<SdpPendingOffer>,
     /// Lines asked for since the last offer: their place, with the mid to come.
@@ -85,6 +87,10 @@ pub(super) struct Negotiation {
 }
 
 impl Negotiation {
+    pub(super) fn new(offers_channels: bool) -> Self {
+        Self { offers_channels, ..Self::default() }
+    }
+
     pub(super) fn line(&self, line: Line) -> Option<&MediaLine> {
         self.lines.get(usize::from(line.0))
     }
@@ -130,7 +136,7 @@ impl Negotiation {
 
     /// The next offer, when something has changed and no other is out.
     pub(super) fn offer(&mut self, rtc: &mut Rtc) -> Option<Offer> {
-        let first = self.channels[0].is_none();
+        let first = self.offers_channels && self.channels[0].is_none();
         if self.pending.is_some() || !(first || self.changed || self.restart) {
             return None;
         }
@@ -147,7 +153,7 @@ impl Negotiation {
                     TrackKind::Audio => MediaKind::Audio,
                     TrackKind::Video => MediaKind::Video,
                 };
-                line.mid = api.add_media(kind, line.direction(), None, None, receive_layers(&line.rids));
+                line.mid = api.add_media(kind, line.direction(), None, None, layers(line));
             } else {
                 api.set_direction(line.mid, line.direction());
             }
@@ -179,13 +185,16 @@ impl Negotiation {
     }
 }
 
-fn receive_layers(rids: &[Rid]) -> Option<Simulcast> {
-    if rids.is_empty() {
+fn layers(line: &MediaLine) -> Option<Simulcast> {
+    if line.rids.is_empty() {
         return None;
     }
     // RFC 8853 §5.2: in the order of preference, so the largest first.
-    let recv = rids.iter().rev().map(|rid| SimulcastLayer { rid: *rid, attributes: None }).collect();
-    Some(Simulcast { send: Vec::new(), recv })
+    let layers = line.rids.iter().rev().map(|rid| SimulcastLayer { rid: *rid, attributes: None }).collect();
+    Some(match line.sends {
+        true => Simulcast { send: layers, recv: Vec::new() },
+        false => Simulcast { send: Vec::new(), recv: layers },
+    })
 }
 
 /// The channel as both ends make it, without a word on the wire (RFC 8832 is not needed).
