@@ -34,7 +34,10 @@ fn three_people_hear_each_other_and_nobody_hears_themselves() {
             assert_eq!(got, if track == own { 0 } else { 50 }, "{name} of {track}");
         }
     }
-    let speakers = yard.events.iter().filter(|event| matches!(event, MediaEvent::Speakers { participants } if participants.len() == 3));
+    let speakers = yard
+        .events
+        .iter()
+        .filter(|event| matches!(event, MediaEvent::Speakers { participants } if participants.len() == 3));
     assert!(speakers.count() > 0, "all three speak");
 }
 
@@ -78,4 +81,22 @@ fn data_reaches_everyone_or_those_named_with_its_sender_in_front() {
     assert_eq!(yard.people["bo"].data, [b"\x05p_ada\x00x".to_vec()]);
     assert_eq!(yard.people["cy"].data, [b"\x05p_ada\x00x".to_vec(), b"\x05p_ada\x00y".to_vec()]);
     assert!(yard.people["ada"].data.is_empty());
+}
+
+#[test]
+fn a_burst_passes_at_once() {
+    let mut yard = Yard::new();
+    yard.join("ada");
+    yard.join("bo");
+    let track = yard.publish("ada", TrackKind::Video);
+    yard.run(ms(2000));
+    let start = yard.now;
+    for number in 0..30 {
+        let frame = Frame::picture(u32::from(number) * 3000, number, number == 0, 0, 1100);
+        yard.send("ada", &track, LayerId(2), frame);
+    }
+    yard.run(ms(300));
+    let got: Vec<u128> = yard.people["bo"].got.iter().map(|got| (got.at - start).as_millis()).collect();
+    assert_eq!(got.len(), 30, "{got:?}");
+    assert!(got.iter().all(|at| *at <= 3), "{got:?}");
 }

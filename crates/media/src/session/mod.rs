@@ -10,7 +10,11 @@ mod error;
 mod event;
 mod negotiation;
 
-use std::{collections::HashMap, net::SocketAddr, time::Instant};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use madang_protocol::{IceCandidate, Negotiation as Number, TrackId, TrackKind};
 use str0m::{
@@ -38,6 +42,12 @@ const SDP_BYTES: usize = 512 * 1024;
 /// An attribute list longer than this in one media description is nobody's but an attacker's.
 const SDP_LINES_PER_MEDIA: usize = 400;
 
+/// A time-out within this is due at once.
+const AT_ONCE: Duration = Duration::from_micros(500);
+
+/// How many of those there may be at one moment: more packets than any frame has.
+const MOST_AT_ONCE: u32 = 1000;
+
 /// One end of a link. See the module.
 pub struct Session {
     rtc: Rtc,
@@ -48,6 +58,9 @@ pub struct Session {
     outgoing: HashMap<(Line, LayerId), Ssrc>,
     connected: bool,
     ended: bool,
+    now: Instant,
+    /// Time-outs that were due at once since time last passed.
+    early: u32,
 }
 
 impl Session {
@@ -72,6 +85,8 @@ impl Session {
             outgoing: HashMap::new(),
             connected: false,
             ended: false,
+            now,
+            early: 0,
         }
     }
 
@@ -153,6 +168,7 @@ impl Session {
         };
         let Ok(received) = Receive::new(proto, from, to, data) else { return };
         // Garbage that claims to be DTLS ends in an error here, and nothing else.
+        self.pass(now);
         if let Err(why) = self.rtc.handle_input(Input::Receive(now, received)) {
             tracing::debug!(%why, "a packet was refused");
         }
@@ -160,8 +176,16 @@ impl Session {
 
     /// Lets time pass; also makes what was written since go out.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.pass(now);
         if let Err(why) = self.rtc.handle_input(Input::Timeout(now)) {
             tracing::debug!(%why, "a time-out failed");
+        }
+    }
+
+    fn pass(&mut self, now: Instant) {
+        if now > self.now {
+            self.now = now;
+            self.early = 0;
         }
     }
 
@@ -234,6 +258,17 @@ impl Session {
                 Ok(Output::Event(event)) => {
                     if let Some(event) = self.event(event) {
                         return SessionOutput::Event(event);
+                    }
+                }
+                // Between two packets str0m's pacer waits for time to pass, be it a microsecond. What
+                // is due so soon is due now.
+                Ok(Output::Timeout(at)) if at <= self.now + AT_ONCE => {
+                    if let Err(why) = self.rtc.handle_input(Input::Timeout(at.max(self.now))) {
+                        tracing::debug!(%why, "a time-out failed");
+                    }
+                    self.early += 1;
+                    if self.early > MOST_AT_ONCE {
+                        return SessionOutput::Timeout(self.now + AT_ONCE);
                     }
                 }
                 Ok(Output::Timeout(at)) => return SessionOutput::Timeout(at),

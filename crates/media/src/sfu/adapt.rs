@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use madang_protocol::{BitsPerSecond, Delivery, DeliveryReason, MediaEvent, ParticipantId, Rid, TrackKind, TrackSource};
+use madang_protocol::{
+    BitsPerSecond, Delivery, DeliveryReason, MediaEvent, ParticipantId, Rid, TrackKind, TrackSource,
+};
 use smallvec::SmallVec;
 
 use super::{
@@ -77,7 +79,8 @@ impl Sfu {
             let owner = |place: &usize| tracks[*place].owner;
             let owners: Vec<usize> = cameras.iter().map(owner).collect();
             let speakers: Vec<usize> = room.speakers.list().iter().map(owner).collect();
-            room.on_stage = Some(last_speakers(config.last_n, room.on_stage.as_deref().unwrap_or_default(), &speakers, &owners));
+            room.on_stage =
+                Some(last_speakers(config.last_n, room.on_stage.as_deref().unwrap_or_default(), &speakers, &owners));
         } else {
             room.on_stage = None;
         }
@@ -104,7 +107,9 @@ impl Sfu {
                 continue;
             }
             let speaks = room.told.first().is_some_and(|_| {
-                room.speakers.list().iter().any(|voice| self.tracks.get(*voice).is_some_and(|voice| voice.owner == owner_of(&self.tracks, place)))
+                room.speakers.list().iter().any(|voice| {
+                    self.tracks.get(*voice).is_some_and(|voice| voice.owner == owner_of(&self.tracks, place))
+                })
             });
             let on_stage = room.on_stage.as_ref().is_none_or(|stage| stage.contains(&owner_of(&self.tracks, place)));
             if let Some(track) = self.tracks.get_mut(place) {
@@ -112,8 +117,7 @@ impl Sfu {
             }
         }
         let estimate = link.bandwidth.estimate.map(BitsPerSecond);
-        let allocation =
-            link.allocator.allocate(now, estimate, link.bandwidth.limit, BitsPerSecond(sound), &wanted);
+        let allocation = link.allocator.allocate(now, estimate, link.bandwidth.limit, BitsPerSecond(sound), &wanted);
         self.ask_bandwidth(key, &allocation);
         for decision in allocation.decisions {
             self.decided(key, decision);
@@ -272,7 +276,8 @@ impl Track {
     fn candidates(&mut self, now: Instant, live: LayerSet) -> SmallVec<[Candidate; 3]> {
         let missing = self.missing;
         let candidates = self.layers.iter_mut().zip((0..).map(LayerId)).map(|(layer, id)| {
-            let stalled = missing[usize::from(id.0)].is_some_and(|since| now.saturating_duration_since(since) > STALLED);
+            let stalled =
+                missing[usize::from(id.0)].is_some_and(|since| now.saturating_duration_since(since) > STALLED);
             let sending = match live.contains(id) {
                 true => Sending::Live,
                 false if stalled => Sending::Stalled,

@@ -68,7 +68,15 @@ impl Yard {
             last_n: 25,
             gather,
         };
-        Self { now, sfu: Sfu::new(config, now), people: BTreeMap::new(), events: Vec::new(), by_address: HashMap::new(), spent: Duration::ZERO, server }
+        Self {
+            now,
+            sfu: Sfu::new(config, now),
+            people: BTreeMap::new(),
+            events: Vec::new(),
+            by_address: HashMap::new(),
+            spent: Duration::ZERO,
+            server,
+        }
     }
 
     pub(crate) fn join(&mut self, name: &str) {
