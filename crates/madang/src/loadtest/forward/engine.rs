@@ -251,3 +251,65 @@ impl Engine {
         self.call(|clients, _| clients.stopped = true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::Ipv4Addr};
+
+    use madang_protocol::{TrackId, TrackKind};
+
+    use super::*;
+
+    /// Connects a publisher of one track with somebody who receives it, without a server between.
+    fn connect(engine: &Engine, plans: &'static [Plan]) -> Result<(), Failure> {
+        engine.call(move |clients, now| -> Result<(), Failure> {
+            let (from, to) = (clients.open(now)?, clients.open(now)?);
+            let rids: &[&str] = if plans.len() > 1 { &["l", "h"] } else { &[] };
+            let track = TrackId::from("t_own");
+            let session = &mut clients.client(from).session;
+            let line = session.send_layers(track.clone(), TrackKind::Video, rids).ok_or("no line")?;
+            let offer = session.offer().ok_or("no offer")?;
+            let (answer, _) = clients.client(to).session.accept(&offer.sdp, &BTreeMap::from_iter(offer.tracks))?;
+            clients.client(from).session.answer(offer.n, &answer)?;
+            clients.tend(from, now);
+            clients.tend(to, now);
+            clients.publish(from, line, StreamId(8), plans, now)
+        })?
+    }
+
+    #[test]
+    fn everything_published_arrives_once_in_every_layer_with_its_delay() {
+        const SPREAD: Duration = Duration::from_millis(13);
+        const PLANS: &[Plan] = &[
+            Plan::Video { packets_per_second: 60, size: 200, spread: SPREAD, height: 180 },
+            Plan::Video { packets_per_second: 150, size: 1160, spread: SPREAD, height: 720 },
+        ];
+        for plans in [&PLANS[..1], PLANS] {
+            let (engine, thread) = Engine::start(Ipv4Addr::LOCALHOST.into()).expect("an engine");
+            connect(&engine, plans).expect("a connection");
+            engine.wait_until_connected().expect("loopback connects");
+            let measure = |on| engine.call(move |clients, _| clients.shared.measuring = on).expect("it runs");
+            measure(true);
+            thread::sleep(Duration::from_millis(500));
+            measure(false);
+            thread::sleep(Duration::from_millis(500));
+            let (sent, received, delays) = engine
+                .call(|clients, _| {
+                    let sent: Vec<_> = clients.all[0].streams.iter().map(|each| (each.id, each.measured)).collect();
+                    let packets =
+                        |(id, _): &(StreamId, u32)| clients.all[1].receptions.get(id).map(|each| each.packets);
+                    let received: Vec<_> = sent.iter().map(packets).collect();
+                    (sent, received, clients.shared.delays.count())
+                })
+                .expect("it runs");
+            assert_eq!(sent.len(), plans.len());
+            for ((id, sent), received) in sent.iter().zip(received) {
+                assert!(*sent > 10, "{id:?}: {sent}");
+                assert_eq!(received, Some(*sent), "{id:?}");
+            }
+            assert_eq!(delays, sent.iter().map(|(_, sent)| u64::from(*sent)).sum::<u64>());
+            engine.stop().expect("it runs");
+            thread.join().expect("no panic").expect("no failure");
+        }
+    }
+}
