@@ -7,7 +7,6 @@
  * @typedef {{ rid: string, scale: number, bps: number, fps?: number }} Layer
  */
 
-const STREAM_ID = 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id';
 /** How much smaller than the capture, by RID: full, half and quarter size. @type {Record<string, number>} */
 const CAMERA_SCALES = { h: 1, m: 2, l: 4 };
 /** @type {Record<string, number>} */
@@ -32,11 +31,12 @@ const FLOOR_BPS = 60_000;
 // Three frame rates in one stream: a server can halve or quarter it without a keyframe.
 export const TEMPORAL_LAYERS = 'L1T3';
 
-/** Whether this browser sends several layers by RID (RFC 8853). */
+/**
+ * Whether this browser may send several layers by RID (RFC 8853). Its capabilities do not tell:
+ * Firefox does it, and lists no header extension for it. One that does not answers with one layer.
+ */
 export function canSimulcast() {
-  if (typeof globalThis.RTCRtpSender?.prototype?.setParameters !== 'function') return false;
-  const extensions = RTCRtpSender.getCapabilities?.('video')?.headerExtensions;
-  return extensions?.some(({ uri }) => uri === STREAM_ID) ?? true;
+  return typeof globalThis.RTCRtpSender?.prototype?.setParameters === 'function';
 }
 
 /**
