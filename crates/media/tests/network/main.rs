@@ -44,7 +44,7 @@ fn longest_silence(world: &World, name: &str, from: Instant, to: Instant) -> Dur
 /// The share of sound that arrived between two moments, in percent.
 fn heard_percent(world: &World, name: &str, from: Instant, to: Instant) -> usize {
     let heard = world.people[name].sounds.values().next().expect("somebody is heard");
-    let count = heard.packets.values().filter(|at| (from..to).contains(at)).count();
+    let count = heard.packets.values().filter(|at| (from..to).contains(*at)).count();
     count * 100 / ((to - from).as_millis() as usize / 20)
 }
 

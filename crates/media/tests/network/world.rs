@@ -130,8 +130,8 @@ impl World {
         let end = self.now + time;
         loop {
             self.settle();
-            let next =
-                self.people.values().map(Person::timeout).chain(self.network.timeout()).chain(self.sfu_timeout());
+            let sfu = self.sfu_timeout();
+            let next = self.people.values().map(Person::timeout).chain(self.network.timeout()).chain(sfu);
             // In steps of a millisecond at least, as a kernel wakes its processes.
             let next = next.min().unwrap_or(end).max(self.now + Duration::from_millis(1));
             if next >= end {
