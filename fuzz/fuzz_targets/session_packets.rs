@@ -9,7 +9,9 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use madang_media::session::{Certificate, LocalCandidate, Role, Session, SessionConfig, SessionOutput, Transport, VideoCodec};
+use madang_media::session::{
+    Certificate, LocalCandidate, Role, Session, SessionConfig, SessionOutput, Transport, VideoCodec,
+};
 use madang_protocol::TrackKind;
 
 static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);

@@ -44,7 +44,7 @@ fn longest_silence(world: &World, name: &str, from: Instant, to: Instant) -> Dur
 /// The share of sound that arrived between two moments, in percent.
 fn heard_percent(world: &World, name: &str, from: Instant, to: Instant) -> usize {
     let heard = world.people[name].sounds.values().next().expect("somebody is heard");
-    let count = heard.packets.values().filter(|at| (from..to).contains(at)).count();
+    let count = heard.packets.values().filter(|at| (from..to).contains(*at)).count();
     count * 100 / ((to - from).as_millis() as usize / 20)
 }
 
@@ -109,6 +109,19 @@ fn with_five_percent_loss_and_jitter_the_picture_stands_still_for_less_than_a_hu
         let begin = world.now;
         world.run(s(60));
         let frozen = world.people["bo"].picture().frozen(begin, world.now);
+        if std::env::var("DBG").is_ok() {
+            let bo = &world.people["bo"];
+            eprintln!(
+                "shown {} asked {} counters {:?} disorder {}",
+                bo.picture().shown.len(),
+                world.people["ada"].keyframes_asked.len(),
+                world.sfu.counters(),
+                bo.picture().disorder
+            );
+            for (at, d) in world.deliveries("bo") {
+                eprintln!("{:?} {:?}", at - begin.min(at), d);
+            }
+        }
         assert!(frozen < ms(600), "{frozen:?} of 60 s");
         assert!(world.people["bo"].picture().between(begin, world.now).count() > 60 * 25);
         assert_eq!(world.people["bo"].picture().disorder, 0);

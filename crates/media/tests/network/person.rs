@@ -10,7 +10,7 @@ use madang_media::session::{
     AudioLevel, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, Session, SessionConfig, SessionEvent,
     SessionOutput, Transmit, Transport, VideoCodec,
 };
-use madang_protocol::{LinkId, ParticipantId, Rid, TrackId, TrackKind};
+use madang_protocol::{LinkId, Mid, ParticipantId, Rid, TrackId, TrackKind};
 
 use super::picture::{Decoder, Encoder, FRAME, TICKS};
 
@@ -195,6 +195,14 @@ impl Person {
         };
         self.session.write_in(line.line, LayerId(0), packet);
         self.due = now;
+    }
+
+    /// Answers the server's offer.
+    pub(crate) fn accept(&mut self, now: Instant, sdp: &str, tracks: &BTreeMap<Mid, TrackId>) -> String {
+        let (answer, lines) = self.session.accept(sdp, tracks).expect("an offer that fits");
+        self.lines = lines;
+        self.due = now;
+        answer
     }
 
     /// A packet came from the network.

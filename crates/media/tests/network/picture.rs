@@ -176,6 +176,9 @@ impl Decoder {
         let Some(id) = info.picture_id.map(|id| u64::from(id.value)) else { return };
         let Some(mark) = payload.get(16..16 + Mark::LENGTH).and_then(Mark::read) else { return };
         let id = self.unwrap(id);
+        if std::env::var("DBG2").is_ok() {
+            eprintln!("{now:?} id {id} ts {timestamp} {mark:?} newest {:?} key {}", self.newest, info.keyframe);
+        }
         let parts = self.waiting.entry(id).or_default();
         if parts.mark.is_some_and(|other| (other.layer, other.frame) != (mark.layer, mark.frame)) {
             self.disorder += 1;

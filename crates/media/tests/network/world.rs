@@ -34,6 +34,8 @@ pub(crate) struct World {
     /// What rooms were told, and when.
     pub(crate) events: Vec<(Instant, MediaEvent)>,
     server: SocketAddr,
+    /// When the forwarder wants to be called.
+    sfu_due: Option<Instant>,
 }
 
 impl World {
@@ -47,7 +49,7 @@ impl World {
             gather: Duration::ZERO,
         };
         let (sfu, network) = (Sfu::new(config, now), Network::new(seed));
-        Self { now, sfu, network, people: BTreeMap::new(), events: Vec::new(), server }
+        Self { now, sfu, network, people: BTreeMap::new(), events: Vec::new(), server, sfu_due: Some(now) }
     }
 
     /// Somebody joins over a line of this kind, in both directions.
@@ -130,8 +132,8 @@ impl World {
         let end = self.now + time;
         loop {
             self.settle();
-            let next =
-                self.people.values().map(Person::timeout).chain(self.network.timeout()).chain(self.sfu_timeout());
+            let people = self.people.values().map(Person::timeout);
+            let next = people.chain(self.network.timeout()).chain(self.sfu_due);
             // In steps of a millisecond at least, as a kernel wakes its processes.
             let next = next.min().unwrap_or(end).max(self.now + Duration::from_millis(1));
             if next >= end {
@@ -139,16 +141,6 @@ impl World {
                 return;
             }
             self.now = next;
-        }
-    }
-
-    fn sfu_timeout(&mut self) -> Option<Instant> {
-        match self.sfu.poll_output() {
-            Output::Timeout(at) => at,
-            output => {
-                self.output(output);
-                Some(self.now)
-            }
         }
     }
 
@@ -160,20 +152,22 @@ impl World {
             if to == self.server {
                 self.sfu.handle_input(now, Input::Packet { transport: Transport::Udp, from, to, data: &data });
             } else if let Some(person) = self.people.values_mut().find(|person| person.outside == to) {
+                // One after the other: a session holds one event at a time.
                 person.receive(now, from, &data);
+                transmit(&mut self.network, now, person);
             }
         }
-        for person in self.people.values_mut() {
+        for person in self.people.values_mut().filter(|person| person.timeout() <= now) {
             person.pass(now);
-            for packet in person.drain(now) {
-                let bytes = packet.data.len() + HEADERS;
-                self.network.send(now, person.outside, packet.to, bytes, packet.data);
-            }
+            transmit(&mut self.network, now, person);
         }
         self.sfu.handle_input(now, Input::Timeout);
         loop {
             match self.sfu.poll_output() {
-                Output::Timeout(_) => return,
+                Output::Timeout(at) => {
+                    self.sfu_due = at;
+                    return;
+                }
                 output => self.output(output),
             }
         }
@@ -195,8 +189,7 @@ impl World {
         match &event {
             MediaEvent::Offer { link, n, sdp, tracks } => {
                 let Some(person) = self.people.values_mut().find(|person| person.link == *link) else { return };
-                let (sdp, lines) = person.session.accept(sdp, tracks).expect("an offer that fits");
-                person.lines = lines;
+                let sdp = person.accept(self.now, sdp, tracks);
                 let answer = MediaCommand::Answer { link: link.clone(), n: *n, sdp };
                 self.sfu.handle_input(self.now, Input::Command { room: ROOM, command: answer });
             }
@@ -220,5 +213,12 @@ impl World {
             MediaEvent::Delivery(delivery) if delivery.link == link => Some((*at, delivery)),
             _ => None,
         })
+    }
+}
+
+/// What somebody's session has to send goes into the network.
+fn transmit(network: &mut Network<SocketAddr, Vec<u8>>, now: Instant, person: &mut Person) {
+    for packet in person.drain(now) {
+        network.send(now, person.outside, packet.to, packet.data.len() + HEADERS, packet.data);
     }
 }
