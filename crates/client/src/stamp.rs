@@ -27,6 +27,12 @@ impl Stamp {
         frame.extend_from_slice(&MAGIC);
     }
 
+    /// The frame without its stamp, if it has one.
+    #[must_use]
+    pub fn strip(frame: &[u8]) -> &[u8] {
+        if Self::read(frame).is_some() { &frame[..frame.len() - LENGTH] } else { frame }
+    }
+
     /// The stamp at the end of a frame, if it has one.
     #[must_use]
     pub fn read(frame: &[u8]) -> Option<Self> {
@@ -70,18 +76,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stamp_is_read_from_behind_any_frame(mut frame: Vec<u8>, micros: u64, number: u32) {
+        fn a_stamp_is_read_and_taken_from_behind_any_frame(mut frame: Vec<u8>, micros: u64, number: u32) {
             let stamp = Stamp { sent: Duration::from_micros(micros), number };
-            let before = frame.len();
+            let before = frame.clone();
             stamp.write(&mut frame);
-            prop_assert_eq!(frame.len(), before + LENGTH);
+            prop_assert_eq!(frame.len(), before.len() + LENGTH);
             prop_assert_eq!(Stamp::read(&frame), Some(stamp));
+            prop_assert_eq!(Stamp::strip(&frame), before);
         }
 
         #[test]
         fn a_frame_without_one_has_none(frame in proptest::collection::vec(any::<u8>(), 0..40)) {
             prop_assume!(!frame.ends_with(&MAGIC));
             prop_assert_eq!(Stamp::read(&frame), None);
+            prop_assert_eq!(Stamp::strip(&frame), &frame);
         }
     }
 

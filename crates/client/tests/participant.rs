@@ -171,11 +171,14 @@ impl Yard {
         self.server.receive_track("t_cam".into(), TrackKind::Video, &["l", "m", "h"]).expect("a line");
         let line = self.server.send_track("t_far".into(), TrackKind::Video).expect("a line");
         self.far = Some((line, Source::pattern(&[Layer::Middle], Marks::Stamps(self.clock), self.now, 99)));
+        self.offer_again(self.next_s());
+    }
+
+    fn offer_again(&mut self, s: u64) {
         let offer = self.server.offer().expect("something to offer");
         let OpenLink { link, epoch, .. } = self.open();
         let (kind, tracks) = (SdpType::Offer, offer.tracks);
         let description = Description { link, epoch, n: offer.n, kind, sdp: offer.sdp, tracks, from: None };
-        let s = self.next_s();
         self.says(Some(s), ServerMessage::Desc(description));
     }
 
@@ -455,6 +458,20 @@ fn a_link_that_does_not_connect_is_replaced_and_the_new_one_carries_on() {
     yard.run(Duration::from_secs(4));
     assert!(yard.figures("t_far").shown > 60);
     assert!(yard.layers()[2].shown > 60);
+}
+
+#[test]
+fn the_figures_of_a_track_outlive_it() {
+    let mut yard = Yard::new(false);
+    yard.run(Duration::from_secs(3));
+    let shown = yard.figures("t_far").shown;
+    let (line, _) = yard.far.take().expect("it was sent");
+    yard.server.release(line);
+    yard.offer_again(2);
+    yard.run(Duration::from_secs(1));
+    let figures = yard.figures("t_far");
+    assert!(shown > 30 && figures.shown >= shown, "{figures:?}");
+    assert_eq!(figures.freezes, 0);
 }
 
 #[test]

@@ -37,3 +37,31 @@ fn a_server_that_is_not_there_is_an_error() {
     assert!(!run.status.success());
     assert!(String::from_utf8_lossy(&run.stderr).contains("could not join"));
 }
+
+#[test]
+fn every_stream_of_a_room_arrives_and_is_measured() {
+    let run = Command::new(env!("CARGO_BIN_EXE_madang"))
+        .args([
+            "loadtest",
+            "room",
+            "--json",
+            "--publishers",
+            "2",
+            "--subscribers",
+            "1",
+            "--simulcast",
+            "--seconds",
+            "2",
+        ])
+        .output()
+        .expect("the generator runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let report: Value = serde_json::from_slice(&run.stdout).expect("JSON alone on standard output");
+    // Each publisher watches the other, and the third watches both: picture and sound of each.
+    assert_eq!((&report["streams"], &report["streams_expected"]), (&8.into(), &8.into()), "{report}");
+    assert_eq!((&report["video"]["streams"], &report["sound"]["streams"]), (&4.into(), &4.into()), "{report}");
+    assert!(report["video"]["frame_rate"].as_f64().expect("a rate") > 0.0, "{report}");
+    assert!(report["video"]["delay_ms"]["p50"].as_f64().expect("a time") > 0.0, "{report}");
+    assert!(report["server"]["cpu_us_per_packet"].as_f64().expect("a time") > 0.0, "{report}");
+    assert_eq!((&report["links_failed"], &report["errors"]), (&0.into(), &0.into()), "{report}");
+}

@@ -42,6 +42,8 @@ pub(super) struct Link {
     session: Session,
     sending: Vec<Sending>,
     receiving: Vec<Receiving>,
+    /// The figures of tracks that were withdrawn.
+    past: Vec<(TrackId, Codec, Figures)>,
     /// Payload types and what they stand for.
     codecs: HashMap<u8, Codec>,
     connected: bool,
@@ -85,6 +87,7 @@ impl Link {
             session: Session::new(&session, now),
             sending: Vec::new(),
             receiving: Vec::new(),
+            past: Vec::new(),
             codecs: HashMap::new(),
             connected: false,
             connect_by: None,
@@ -156,9 +159,10 @@ impl Link {
                 None => Receiving { line: line.line, track, kind: line.kind, reception: None },
             });
         }
-        for gone in &mut former {
-            if let Some(reception) = &mut gone.reception {
+        for gone in former {
+            if let Some(mut reception) = gone.reception {
                 reception.pause(now);
+                self.past.push((gone.track, reception.codec(), reception.figures(now)));
             }
         }
     }
@@ -331,11 +335,12 @@ impl Link {
     }
 
     /// The figures of each track that came.
-    pub(super) fn figures(&self, now: Instant) -> impl Iterator<Item = (&TrackId, Codec, Figures)> {
-        self.receiving.iter().filter_map(move |receiving| {
+    pub(super) fn figures(&self, now: Instant) -> impl Iterator<Item = (TrackId, Codec, Figures)> {
+        let present = self.receiving.iter().filter_map(move |receiving| {
             let reception = receiving.reception.as_ref()?;
-            Some((&receiving.track, reception.codec(), reception.figures(now)))
-        })
+            Some((receiving.track.clone(), reception.codec(), reception.figures(now)))
+        });
+        self.past.iter().cloned().chain(present)
     }
 
     /// What was measured since the last report.

@@ -100,12 +100,7 @@ impl Participant {
     /// has several.
     #[must_use]
     pub fn figures(&self, now: Instant) -> Vec<(TrackId, Codec, Figures)> {
-        let present = self.links.iter().flat_map(|link| link.figures(now));
-        self.past
-            .iter()
-            .cloned()
-            .chain(present.map(|(track, codec, figures)| (track.clone(), codec, figures)))
-            .collect()
+        self.past.iter().cloned().chain(self.links.iter().flat_map(|link| link.figures(now))).collect()
     }
 
     /// Takes what happened.
@@ -206,8 +201,7 @@ impl Participant {
     /// Forgets a link, but not the figures of what came on it.
     fn drop_link(&mut self, index: usize) -> Link {
         let link = self.links.swap_remove(index);
-        let figures = link.figures(self.now).map(|(track, codec, figures)| (track.clone(), codec, figures));
-        self.past.extend(figures);
+        self.past.extend(link.figures(self.now));
         link
     }
 

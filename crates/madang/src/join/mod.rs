@@ -5,6 +5,7 @@ mod summary;
 mod tell;
 
 use std::{
+    collections::HashMap,
     error::Error,
     path::{Path, PathBuf},
     sync::{
@@ -21,7 +22,7 @@ use madang_client::{
     relay::Transport,
     signaling::{self, End, Settings},
 };
-use madang_protocol::{Capabilities, Codecs, TopologyPolicy, TrackSource};
+use madang_protocol::{Capabilities, Codecs, TopologyPolicy, TrackId, TrackSource};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::native::{Engine, Happening, ServerAddress, Trust, client_config};
@@ -137,7 +138,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let server = address.resolve()?;
     let place = engine.add(config, &Arc::new(address), server, options.relay.transport())?;
     let recorder = options.record.as_deref().map(Recorder::new).transpose()?;
-    Call { options, engine, place, recorder, began: Instant::now(), end: None }.run()
+    let (began, end, owners) = (Instant::now(), None, HashMap::new());
+    Call { options, engine, place, recorder, began, end, owners }.run()
 }
 
 /// Chance, for numbers on which nothing secret hangs.
@@ -209,6 +211,8 @@ struct Call<'a> {
     recorder: Option<Recorder>,
     began: Instant,
     end: Option<End>,
+    /// Who published each track, by name: people leave before the summary is made.
+    owners: HashMap<TrackId, String>,
 }
 
 impl Call<'_> {
@@ -254,9 +258,12 @@ impl Call<'_> {
         }
         match event {
             Event::Frame(track, codec, received) => {
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.frame(&tell::owner(roster, track), track, *codec, received)?;
+                if let (Some(recorder), Some(owner)) = (&mut self.recorder, self.owners.get(track)) {
+                    recorder.frame(owner, track, *codec, received)?;
                 }
+            }
+            Event::Signaling(signaling::Event::TrackAdded(owner, track)) => {
+                self.owners.insert(track.id.clone(), tell::name(roster, Some(owner)));
             }
             Event::Signaling(signaling::Event::Ended(end)) => self.end = Some(end.clone()),
             _ => {}
@@ -268,7 +275,7 @@ impl Call<'_> {
         let now = Instant::now();
         let participant = self.engine.participant(self.place);
         let tracks = participant.figures(now).into_iter().map(|(track, codec, figures)| {
-            let from = tell::owner(participant.roster(), &track);
+            let from = self.owners.get(&track).cloned().unwrap_or_else(|| "?".into());
             TrackSummary::new(track, from, codec, &figures)
         });
         let tracks = tracks.collect();

@@ -11,6 +11,7 @@ use std::{
 use madang_client::{
     clip::{Codec, Size},
     receive::Received,
+    stamp::Stamp,
     webm::{Track, Writer},
 };
 use madang_protocol::TrackId;
@@ -82,7 +83,9 @@ impl Recording {
             at += wrap;
         }
         self.last = self.last.max(at);
-        let bytes = self.writer.frame(0, at, received.is_keyframe, &received.frame.data);
+        // Played again, an old stamp would tell a delay of days.
+        let data = Stamp::strip(&received.frame.data);
+        let bytes = self.writer.frame(0, at, received.is_keyframe, data);
         self.file.write_all(&bytes)
     }
 

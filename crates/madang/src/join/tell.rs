@@ -172,7 +172,7 @@ pub(crate) fn name(roster: &Roster, id: Option<&madang_protocol::ParticipantId>)
 }
 
 /// The name of a track's publisher.
-pub(crate) fn owner(roster: &Roster, track: &madang_protocol::TrackId) -> String {
+fn owner(roster: &Roster, track: &madang_protocol::TrackId) -> String {
     roster.track(track).map_or_else(|| "?".into(), |(owner, _)| owner.name.clone())
 }
 

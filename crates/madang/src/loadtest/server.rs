@@ -27,7 +27,6 @@ impl Server {
             .env("MADANG__HTTP__MAX_CONNECTIONS", "200000")
             .env("MADANG__HTTP__MAX_CONNECTIONS_PER_ADDRESS", "200000")
             .env("MADANG__SIGNALING__MAX_CONNECTIONS_PER_ADDRESS", "200000")
-            .env("MADANG__MEDIA__LISTEN", "127.0.0.1:0")
             .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

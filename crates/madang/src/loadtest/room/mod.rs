@@ -24,7 +24,7 @@ use report::Report;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Everyone has so long to be inside and to receive all there is.
-const BEGIN: Duration = Duration::from_secs(60);
+const BEGIN: Duration = Duration::from_secs(30);
 /// Streams that began this long ago flow as they will.
 const SETTLE: Duration = Duration::from_secs(2);
 
