@@ -107,10 +107,6 @@ impl Person {
         }
     }
 
-    pub(crate) fn layers_sent(&self) -> [bool; 3] {
-        self.camera.as_ref().map_or([false; 3], |camera| camera.needed)
-    }
-
     pub(crate) fn picture(&self) -> &Decoder {
         self.pictures.values().next().expect("somebody is seen")
     }

@@ -4,7 +4,7 @@
 //! frame that one needs, so that a receiver can tell whether a real decoder would have shown it.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,11 @@ const LAYERS: [(usize, u16, u16); 3] = [(150_000, 320, 180), (500_000, 640, 360)
 /// Temporal layers over four frames, and how far back the frame is that each needs: RFC 7741's
 /// Appendix-like pattern of three layers.
 const PATTERN: [(u8, u64); 4] = [(0, 4), (2, 1), (1, 2), (2, 1)];
+
+const LATENESS_OVER: Duration = Duration::from_secs(10);
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
+/// A decoder that has nothing to show for so long, while frames come, asks for a keyframe.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// What a packet says of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +159,33 @@ pub(crate) struct Shown {
     pub(crate) captured: u64,
 }
 
+/// A jitter buffer's delay: as late as the latest frame of the last seconds, and half a second at
+/// most, as browsers have it when what is lost is sent again.
+#[derive(Debug, Default)]
+struct Playout {
+    /// The moment that a capture time of 0 stands for, by the fastest frame.
+    begin: Option<Instant>,
+    lateness: VecDeque<(Instant, Duration)>,
+    last: Option<Instant>,
+}
+
+impl Playout {
+    /// When a frame is shown that can be decoded now.
+    fn show(&mut self, now: Instant, captured: u64) -> Instant {
+        let captured = Duration::from_micros(captured);
+        let begin = now.checked_sub(captured).unwrap_or(now);
+        let begin = *self.begin.insert(self.begin.map_or(begin, |fastest| fastest.min(begin)));
+        self.lateness.push_back((now, now - (begin + captured)));
+        while self.lateness.front().is_some_and(|(at, _)| now - *at > LATENESS_OVER) {
+            self.lateness.pop_front();
+        }
+        let delay = self.lateness.iter().map(|(_, late)| *late).max().unwrap_or_default().min(LONGEST_DELAY);
+        let at = now.max(begin + captured + delay).max(self.last.unwrap_or(now));
+        self.last = Some(at);
+        at
+    }
+}
+
 /// Shows what can be decoded, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
@@ -167,6 +199,7 @@ pub(crate) struct Decoder {
     /// Frames that came out of the order of their PictureIDs or timestamps.
     pub(crate) disorder: usize,
     stuck_since: Option<Instant>,
+    playout: Playout,
 }
 
 impl Decoder {
@@ -214,7 +247,8 @@ impl Decoder {
             self.timestamp = Some(timestamp);
             self.newest = Some(id);
             self.decoded.insert((mark.layer, mark.frame));
-            self.shown.push(Shown { at: now, layer: mark.layer, captured: mark.captured });
+            let at = self.playout.show(now, mark.captured);
+            self.shown.push(Shown { at, layer: mark.layer, captured: mark.captured });
             self.stuck_since = None;
             self.waiting.retain(|other, _| *other > id);
         }
@@ -226,7 +260,7 @@ impl Decoder {
     /// Whether frames have been coming for so long without one that can be shown that a decoder
     /// asks for a keyframe.
     pub(crate) fn wants_keyframe(&mut self, now: Instant) -> bool {
-        let wants = self.stuck_since.is_some_and(|since| now - since >= Duration::from_millis(300));
+        let wants = self.stuck_since.is_some_and(|since| now - since >= STUCK);
         if wants {
             self.stuck_since = Some(now);
         }

@@ -12,7 +12,7 @@ use madang_media::{
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
 use madang_protocol::{
-    Delivery, LinkId, MediaCommand, MediaEvent, OpenMediaLink, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource,
+    Delivery, LinkId, MediaCommand, MediaEvent, OpenMediaLink, TrackId, TrackInfo, TrackKind, TrackSource,
 };
 
 use super::person::Person;
@@ -103,13 +103,6 @@ impl World {
         let link = self.person(name).link.clone();
         self.command(MediaCommand::AddTrack { link, track });
         id
-    }
-
-    pub(crate) fn watch(&mut self, name: &str, track: &TrackId, height: u32) {
-        let link = self.person(name).link.clone();
-        let wish =
-            Subscribe { track: track.clone(), on: true, width: None, height: Some(height), fps: None, priority: 0 };
-        self.command(MediaCommand::Watch { link, wish });
     }
 
     pub(crate) fn command(&mut self, command: MediaCommand) {
