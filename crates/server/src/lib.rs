@@ -29,4 +29,5 @@ pub mod turn;
 
 pub use config::{Config, ConfigError};
 pub use server::{Addresses, Server, StartError, network_urls};
+pub use shard::StartError as ShardError;
 pub use tls::TlsError;

@@ -180,8 +180,7 @@ fn secrets_stay_out_of_errors_and_debug_prints() {
 
 #[test]
 fn keys_that_stay_but_mean_nothing_yet_are_taken_and_told() {
-    let text =
-        "[media]\nlisten = \"127.0.0.1:10000\"\n[turn]\nalternate_addresses = [\"198.51.100.1\", \"[2001:db8::1]:3479\"]";
+    let text = "[media]\nlisten = \"127.0.0.1:10000\"\n[turn]\nalternate_addresses = [\"198.51.100.1\", \"[2001:db8::1]:3479\"]";
     let config = Config::parse("madang.toml", text).unwrap();
     assert_eq!(config.without_effect(), ["turn.alternate_addresses"]);
     assert_eq!(Config::parse("the print", &config.to_commented_toml()).unwrap(), config);

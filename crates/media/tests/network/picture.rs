@@ -155,8 +155,6 @@ impl Parts {
 pub(crate) struct Shown {
     pub(crate) at: Instant,
     pub(crate) layer: u8,
-    /// In microseconds of virtual time.
-    pub(crate) captured: u64,
 }
 
 /// A jitter buffer's delay: as late as the latest frame of the last seconds, and half a second at
@@ -248,7 +246,7 @@ impl Decoder {
             self.newest = Some(id);
             self.decoded.insert((mark.layer, mark.frame));
             let at = self.playout.show(now, mark.captured);
-            self.shown.push(Shown { at, layer: mark.layer, captured: mark.captured });
+            self.shown.push(Shown { at, layer: mark.layer });
             self.stuck_since = None;
             self.waiting.retain(|other, _| *other > id);
         }

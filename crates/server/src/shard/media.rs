@@ -72,7 +72,7 @@ impl MediaSocket {
     }
 
     fn flush(&mut self) -> u64 {
-        if self.out.is_empty() { 0 } else { self.out.flush(&self.socket).dropped as u64 }
+        if self.out.is_empty() { 0 } else { self.out.flush(&self.socket).dropped }
     }
 }
 
@@ -164,7 +164,7 @@ impl MediaPart {
     }
 
     /// A client's packet for a media port, by a relay of ours.
-    pub(super) fn from_relay(&mut self, now: Instant, packet: &FromRelay) {
+    pub(super) fn take_from_relay(&mut self, now: Instant, packet: &FromRelay) {
         let (from, to, data) = (packet.relayed, packet.media, &packet.data[..]);
         self.sfu.handle_input(now, Input::Packet { transport: Transport::Udp, from, to, data });
     }

@@ -119,9 +119,9 @@ impl Shard {
             let now = Instant::now();
             match (command, &mut self.turn) {
                 (Command::Stream(command), Some(turn)) => turn.stream(now, self.poll.registry(), command),
-                (Command::ToRelay(packet), Some(turn)) => turn.from_media(now, self.poll.registry(), &packet),
+                (Command::ToRelay(packet), Some(turn)) => turn.take_from_media(now, self.poll.registry(), &packet),
                 (Command::Stream(_) | Command::ToRelay(_), None) => {}
-                (Command::ToMedia(packet), _) => self.media.from_relay(now, &packet),
+                (Command::ToMedia(packet), _) => self.media.take_from_relay(now, &packet),
                 (Command::MediaOpened { from, media, connection, to }, _) => {
                     self.media.opened(from, media, connection, to);
                 }
@@ -152,7 +152,7 @@ impl Shard {
         let now = Instant::now();
         for packet in self.turn.as_mut().map(TurnPart::take_for_media).unwrap_or_default() {
             match self.ports.shard_of(&packet.media) {
-                Some(shard) if shard == self.index => self.media.from_relay(now, &packet),
+                Some(shard) if shard == self.index => self.media.take_from_relay(now, &packet),
                 Some(shard) => {
                     let _ = others.get(shard).is_some_and(|other| other.try_send(Command::ToMedia(packet)));
                 }
@@ -169,7 +169,7 @@ impl Shard {
     fn hand_to_relays(&mut self, now: Instant, others: &[ShardSender]) {
         for packet in self.media.take_for_relays() {
             match &mut self.turn {
-                Some(turn) => turn.from_media(now, self.poll.registry(), &packet),
+                Some(turn) => turn.take_from_media(now, self.poll.registry(), &packet),
                 None => {
                     let _ = others.first().is_some_and(|first| first.try_send(Command::ToRelay(packet)));
                 }

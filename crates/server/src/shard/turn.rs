@@ -128,7 +128,7 @@ impl TurnPart {
     }
 
     /// Takes what a media port of ours sends to a relay of ours.
-    pub(super) fn from_media(&mut self, now: Instant, registry: &Registry, packet: &FromRelay) {
+    pub(super) fn take_from_media(&mut self, now: Instant, registry: &Registry, packet: &FromRelay) {
         let length = packet.data.len().min(LARGEST - 4);
         self.buffer[HEADROOM..HEADROOM + length].copy_from_slice(&packet.data[..length]);
         let data = &self.buffer[HEADROOM..HEADROOM + length];
