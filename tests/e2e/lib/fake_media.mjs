@@ -7,6 +7,7 @@ export const colours = {
   blue: [50, 70, 200],
   yellow: [210, 190, 40],
   violet: [150, 50, 170],
+  cyan: [30, 180, 190],
   grey: [120, 120, 120],
 };
 

@@ -13,6 +13,8 @@ export const looks = {
   Bo: { colour: colours.green, tone: 740 },
   Cho: { colour: colours.blue, tone: 1130 },
   Dae: { colour: colours.yellow, tone: 1610 },
+  Eun: { colour: colours.violet, tone: 2090 },
+  Fay: { colour: colours.cyan, tone: 2570 },
 };
 
 export class Person {

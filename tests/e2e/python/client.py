@@ -44,7 +44,7 @@ def arguments():
 
 
 class Link:
-    """One PeerConnection to one participant."""
+    """One PeerConnection to one participant, or to the server, which forwards."""
 
     def __init__(self, client, opened, ice_servers, relay):
         self.client = client
@@ -66,12 +66,19 @@ class Link:
         say(event="link", peer=self.peer, state=self.connection.connectionState)
 
     def data(self, message):
+        peer = self.peer
+        if peer is None:
+            # From a server: the sender comes first.
+            length = message[0]
+            peer, message = message[1 : 1 + length].decode(), message[1 + length :]
         length = message[0]
         topic, payload = message[1 : 1 + length], message[1 + length :]
-        say(event="data", peer=self.peer, topic=topic.decode(), payload=payload.decode())
+        say(event="data", peer=peer, topic=topic.decode(), payload=payload.decode())
 
     def send_data(self, text):
-        self.channel.send(b"\x00" + text.encode())
+        # To a server: no receiver named means everyone.
+        everyone = b"\x00" if self.peer is None else b""
+        self.channel.send(everyone + b"\x00" + text.encode())
 
     async def offer(self):
         self.n += 1
@@ -84,12 +91,21 @@ class Link:
         for track in self.client.media.values():
             self.connection.addTrack(track)
 
+    def place_tracks(self, mids):
+        """Puts our tracks where a server's offer names them, and sends nothing elsewhere."""
+        media = {self.client.track_ids[track.id]: track for track in self.client.media.values()}
+        for transceiver in self.connection.getTransceivers():
+            name = mids.get(transceiver.mid)
+            track = media.get(name)
+            transceiver.sender.replaceTrack(track)
+            transceiver.direction = "sendonly" if track else "recvonly" if name else "inactive"
+
     async def describe(self, kind):
         """Sends the local description, and which of our tracks each of its media carries."""
         mids = {}
         for transceiver in self.connection.getTransceivers():
             track = transceiver.sender.track
-            if track is not None and transceiver.mid is not None:
+            if self.peer and track is not None and transceiver.mid is not None:
                 mids[transceiver.mid] = self.client.track_ids[track.id]
         sdp = self.connection.localDescription.sdp
         place = {"link": self.id, "epoch": self.epoch, "n": self.n}
@@ -105,7 +121,9 @@ class Link:
             await self.add(candidate)
         self.waiting = []
         if message["kind"] == "offer":
-            if all(t.sender.track is None for t in self.connection.getTransceivers()):
+            if self.peer is None:
+                self.place_tracks(message["tracks"])
+            elif all(t.sender.track is None for t in self.connection.getTransceivers()):
                 self.add_tracks()
             await self.connection.setLocalDescription(await self.connection.createAnswer())
             await self.describe("answer")

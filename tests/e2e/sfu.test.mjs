@@ -1,0 +1,334 @@
+// Rooms whose media the server forwards.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launchFirefox } from './lib/browsers.mjs';
+import { DtlsTap, leadThroughTap } from './lib/dtls_tap.mjs';
+import { looks } from './lib/person.mjs';
+import { PythonClient } from './lib/python_client.mjs';
+import { Rig, freshRoom } from './lib/rig.mjs';
+import { until } from './lib/until.mjs';
+
+/** @type {Rig} */
+let rig;
+before(async () => (rig = await Rig.start()));
+after(() => rig.stop());
+
+const query = { topology: 'sfu' };
+// Small enough that two cores encode, forward, decode and paint all of them.
+const camera = { width: 480, height: 270, fps: 24 };
+
+/** Waits until /metrics say exactly this of rooms that are forwarded. */
+function metricsBecome(expected) {
+  const of = (part) => rig.server.metric(`madang_room_${part}`, { topology: 'sfu' });
+  return until(`metrics are ${JSON.stringify(expected)}`, async () => {
+    const found = {};
+    for (const key of Object.keys(expected)) found[key] = (await of(key)) ?? 0;
+    return Object.keys(expected).every((key) => found[key] === expected[key]) || { wait: found };
+  });
+}
+
+/** PeerConnections of a page that are not closed. */
+const connections = (person) =>
+  person.page.evaluate(() => window.__probe.connections.filter((each) => each.connectionState !== 'closed').length);
+
+/** Everyone meets everyone else. */
+async function everyoneMeets(people, options) {
+  const others = (person) => people.filter((other) => other !== person);
+  await Promise.all(people.map((person) => person.meets(others(person), options)));
+}
+
+/** One link to the server, and nothing else. */
+async function isForwarded(person) {
+  assert.equal(await connections(person), 1, `${person.name} has one PeerConnection`);
+  const links = await person.room((r) => [...r.links.values()].map(({ kind, peer }) => ({ kind, peer })));
+  assert.deepEqual(links, [{ kind: 'sfu', peer: null }]);
+}
+
+/** The layers that somebody's camera is sent in at present. */
+const layersSent = (person) =>
+  person.room(async (r) => {
+    const { links } = await r.getStats();
+    const camera = r.localParticipant.getTrack('camera');
+    const layers = links.flatMap(({ tracks }) => tracks.filter(({ id, rid }) => id === camera?.id && rid));
+    return layers.flatMap(({ rid, active }) => (active ? rid : [])).sort();
+  });
+
+test('six people in one room see and hear each other, each over one link to the server', async (t) => {
+  const room = freshRoom();
+  const viewport = { width: 800, height: 500 };
+  const people = [];
+  for (const name of Object.keys(looks)) {
+    people.push(await rig.person(t, name, room, { query, camera, viewport }));
+  }
+  assert.equal(people.length, 6);
+  await metricsBecome({ rooms: 1, participants: 6, links: 6 });
+  await everyoneMeets(people, { fps: 15, timeout: 40_000 });
+  for (const person of people) {
+    await isForwarded(person);
+    const stats = await person.room((r) => r.getStats());
+    assert.deepEqual([stats.topology, stats.uplinks, stats.downlinks], ['sfu', 1, 5]);
+    assert.deepEqual(stats.server, { uplinks: 30, downlinks: 6 });
+    person.unharmed();
+  }
+  assert.equal(await rig.server.metric('madang_room_links', { topology: 'mesh' }), 0);
+  assert.ok((await rig.server.metric('madang_media_forwarded_packets_total')) > 1000);
+
+  await people.pop().click('leave');
+  await metricsBecome({ participants: 5, links: 5 });
+  await everyoneMeets(people, { fps: 15, timeout: 40_000 });
+});
+
+test('a shared screen reaches everyone, again and again', async (t) => {
+  const room = freshRoom();
+  const people = [];
+  for (const name of ['Ann', 'Bo', 'Cho']) people.push(await rig.person(t, name, room, { query, camera }));
+  const [ann, bo, cho] = people;
+  await everyoneMeets(people, { timeout: 15_000 });
+  for (let round = 0; round < 2; round++) {
+    await bo.click('screen');
+    const options = { source: 'screen', fps: 4, width: 1280, height: 720, timeout: 15_000 };
+    await Promise.all([ann.sees(bo, options), cho.sees(bo, options)]);
+    await bo.click('screen');
+    await until('the screen is gone', async () => !(await ann.tiles()).includes(`${bo.id}/screen`));
+  }
+  await everyoneMeets(people, { timeout: 15_000 });
+  for (const person of people) person.unharmed();
+});
+
+test('the picture received follows the size of its tile, and what nobody needs is not sent', async (t) => {
+  const room = freshRoom();
+  const ann = await rig.person(t, 'Ann', room, { query });
+  const bo = await rig.person(t, 'Bo', room, { query, camera: { width: 1280, height: 720, fps: 20 } });
+  const lines = async (holds) =>
+    until(
+      'the picture has the lines of its tile',
+      async () => {
+        const now = await ann.video(bo);
+        return (now && holds(now.height)) || { wait: now };
+      },
+      { timeout: 20_000 },
+    );
+  const size = (height) => ann.page.setViewport({ width: Math.round(height * 1.6), height });
+
+  await size(1000);
+  await lines((height) => height === 720);
+  await size(260);
+  await lines((height) => height <= 180);
+  await until('only the small layer is sent', async () => {
+    const sent = await layersSent(bo);
+    return sent.join() === 'l' || { wait: sent };
+  });
+  const told = await ann.room((r, id) => r.remoteParticipants.get(id).getTrack('camera').delivery, bo.id);
+  assert.deepEqual([told.layer, told.reason], ['l', 'size']);
+  await size(1000);
+  await lines((height) => height === 720);
+  await ann.sees(bo, { width: 1280, height: 720, fps: 10, timeout: 15_000 });
+  ann.unharmed();
+  bo.unharmed();
+});
+
+test('a third person moves the room to the server, and everyone still sees everyone', async (t) => {
+  const room = freshRoom();
+  const ann = await rig.person(t, 'Ann', room, { camera });
+  const bo = await rig.person(t, 'Bo', room, { camera });
+  await everyoneMeets([ann, bo]);
+  assert.equal(await ann.room((r) => r.topology), 'mesh');
+  await ann.page.evaluate((id) => {
+    const tile = document.querySelector(`[data-participant="${id}"] video`);
+    tile.dataset.known = 'yes';
+    window.unsubscribed = 0;
+    window.madang.room.on('trackUnsubscribed', () => window.unsubscribed++);
+  }, bo.id);
+  const gap = ann.watch(bo);
+  const cho = await rig.person(t, 'Cho', room, { camera });
+  await until('the room is forwarded', async () => (await ann.room((r) => r.topology)) === 'sfu');
+  await everyoneMeets([ann, bo, cho], { timeout: 15_000 });
+  t.diagnostic(`longest time without a new frame: ${Math.round(await gap.stop())} ms`);
+  await until('the old links are closed', async () => (await connections(ann)) === 1, { timeout: 5000 });
+  for (const person of [ann, bo, cho]) {
+    await isForwarded(person);
+    person.unharmed();
+  }
+  const kept = (id) => document.querySelector(`[data-participant="${id}"] video`).dataset.known;
+  assert.equal(await ann.page.evaluate(kept, bo.id), 'yes', 'the element on the page is the same');
+  assert.equal(await ann.page.evaluate(() => window.unsubscribed), 0);
+  await metricsBecome({ rooms: 1, participants: 3, links: 3 });
+});
+
+test('a host chooses how the call travels', async (t) => {
+  const room = freshRoom();
+  const ann = await rig.person(t, 'Ann', room, { camera });
+  const bo = await rig.person(t, 'Bo', room, { camera });
+  await everyoneMeets([ann, bo]);
+  const choose = async (policy) => {
+    await ann.click('more');
+    await ann.click('topology', ` [data-value="${policy}"]`);
+    await ann.page.keyboard.press('Escape');
+    await until(`the room is ${policy}`, async () => (await bo.room((r) => r.topology)) === policy);
+    await everyoneMeets([ann, bo], { timeout: 15_000 });
+  };
+  await choose('sfu');
+  await isForwarded(bo);
+  await choose('mesh');
+  assert.deepEqual(await bo.room((r) => [...r.links.values()].map(({ kind }) => kind)), ['mesh']);
+  await bo.click('more');
+  await until('the menu is open', () => bo.find('devices'));
+  assert.equal(await bo.find('topology'), null, 'who is no host is not asked');
+});
+
+test('bytes go to everyone, or to those named', async (t) => {
+  const room = freshRoom();
+  const people = [];
+  for (const name of ['Ann', 'Bo', 'Cho']) people.push(await rig.person(t, name, room, { query, camera }));
+  const [ann, bo, cho] = people;
+  await everyoneMeets(people, { timeout: 15_000 });
+  for (const person of people) {
+    await person.page.evaluate(() => {
+      window.heard = [];
+      window.madang.room.on('dataReceived', (bytes, from, topic) =>
+        window.heard.push(`${from?.name} ${topic} ${bytes.length} ${bytes[0]}`),
+      );
+    });
+  }
+  await ann.room((r, to) => {
+    const { localParticipant: me } = r;
+    void me.publishData(new Uint8Array(60_000).fill(1), { topic: 'all' });
+    void me.publishData(Uint8Array.of(2), { topic: 'one', to: [to] });
+    void me.publishData(Uint8Array.of(3), { topic: 'lossy', reliable: false });
+  }, cho.id);
+  const heard = (person) => person.page.evaluate(() => window.heard.toSorted());
+  await until('Cho has all three', async () => (await heard(cho)).length === 3);
+  await until('Bo has two', async () => (await heard(bo)).length === 2);
+  assert.deepEqual(await heard(bo), ['Ann all 60000 1', 'Ann lossy 1 3']);
+  assert.deepEqual(await heard(cho), ['Ann all 60000 1', 'Ann lossy 1 3', 'Ann one 1 2']);
+  assert.deepEqual(await heard(ann), []);
+  assert.equal(
+    await ann.room((r) => r.localParticipant.publishData(new Uint8Array(65_536)).catch((error) => error.name)),
+    'RangeError',
+  );
+});
+
+test('the links panel counts one up and the others down, and says why', async (t) => {
+  const room = freshRoom();
+  const people = [];
+  for (const name of ['Ann', 'Bo', 'Cho']) people.push(await rig.person(t, name, room, { query, camera }));
+  const [ann] = people;
+  await everyoneMeets(people, { timeout: 15_000 });
+  await ann.click('links');
+  const figure = async (id) => Number((await ann.text(id)).match(/\d+/)?.[0]);
+  await until('one up, two down; six up and three down at the server', async () => {
+    const figures = [];
+    for (const id of ['links-up', 'links-down', 'links-server-up', 'links-server-down']) figures.push(await figure(id));
+    return figures.join() === '1,2,6,3' || { wait: figures };
+  });
+  assert.match(
+    await ann.page.$eval('.links-text', (each) => each.textContent),
+    /Three or more meet.*send your picture once/,
+  );
+  await until('each stream has its row, and layers are named', async () => {
+    const rows = await ann.page.$$eval('[data-testid="stream-row"]', (all) =>
+      all.map(({ dataset, textContent }) => `${dataset.direction} ${dataset.layer ?? ''} ${textContent}`),
+    );
+    const downs = rows.filter((row) => row.startsWith('down'));
+    const isWhole = downs.length === 4 && downs.some((row) => /^down [hml] /.test(row)) && /up h/.test(rows.join());
+    return isWhole || { wait: rows };
+  });
+  await ann.click('link-row', ' button');
+  await until('the inspector tells of ICE lite and layers', async () => {
+    const offer = await ann.text('inspector-offer');
+    return (/a=ice-lite/.test(offer) && /a=simulcast:recv/.test(offer)) || { wait: offer.slice(0, 300) };
+  });
+  ann.unharmed();
+});
+
+test('two who can use the relay alone meet through the server, and it hands over in process', async (t) => {
+  const room = freshRoom();
+  const before = await rig.server.metric('madang_turn_relayed_bytes_total');
+  const relayed = { ...query, relay: 'udp' };
+  const ann = await rig.person(t, 'Ann', room, { query: relayed, camera });
+  const bo = await rig.person(t, 'Bo', room, { query: relayed, camera });
+  await everyoneMeets([ann, bo], { timeout: 15_000 });
+  for (const person of [ann, bo]) {
+    await person.goesBy('relay_udp');
+    await isForwarded(person);
+    const pairs = await person.page.evaluate(() => window.__probe.pairs());
+    assert.deepEqual(
+      pairs.map(({ local, remote, relayProtocol }) => [local, remote, relayProtocol]),
+      [['relay', 'host', 'udp']],
+    );
+  }
+  assert.ok((await rig.server.metric('madang_turn_relayed_bytes_total')) > before);
+});
+
+test('media is sealed with AES-GCM in Chromium', async (t) => {
+  const room = freshRoom();
+  const ann = await rig.person(t, 'Ann', room, { query, camera });
+  const bo = await rig.person(t, 'Bo', room, { query, camera });
+  await ann.sees(bo, { timeout: 15_000 });
+  const ciphers = await ann.room(async (r) => (await r.getStats()).links.map(({ srtpCipher }) => srtpCipher));
+  assert.equal(ciphers.length, 1);
+  assert.match(ciphers[0], /GCM/);
+});
+
+test('Chromium and Firefox meet through the server, sealed with AES-GCM', async (t) => {
+  const firefox = await launchFirefox();
+  t.after(() => firefox.close());
+  const turn = Number(/:(\d+)$/.exec(rig.server.ready.turn[0])[1]);
+  const tap = await DtlsTap.start(turn);
+  t.after(() => tap.stop());
+  const room = freshRoom();
+  const ann = await rig.person(t, 'Ann', room, { query, camera });
+  // Its media goes by way of the relay, where the handshake can be read.
+  const bo = await rig.person(t, 'Bo', room, {
+    query: { ...query, relay: 'udp' },
+    camera,
+    browser: firefox,
+    before: (page) => page.evaluateOnNewDocument(leadThroughTap, { from: turn, to: tap.port }),
+  });
+  const cho = await rig.person(t, 'Cho', room, { query, camera });
+  await everyoneMeets([ann, bo, cho], { fps: 10, timeout: 30_000 });
+  assert.ok(tap.profiles.length > 0 && tap.profiles.every((profile) => /GCM/.test(profile)), `${tap.profiles}`);
+  assert.deepEqual((await layersSent(ann)).includes('h'), true);
+  for (const person of [ann, bo, cho]) person.unharmed();
+});
+
+test('a Python client that knows the protocol alone meets Chromium through the server', async (t) => {
+  const room = freshRoom();
+  const ann = await rig.person(t, 'Ann', room, { query, camera });
+  const py = { name: 'Py', look: { colour: [150, 50, 170], tone: 900 } };
+  const client = new PythonClient({
+    url: rig.server.webSocketUrl,
+    room,
+    name: py.name,
+    tone: py.look.tone,
+    colour: py.look.colour.join(),
+    'listen-for': looks.Ann.tone,
+  });
+  t.after(() => client.end());
+  py.id = (await client.event('the client is in', ({ event }) => event === 'welcome')).id;
+  await ann.meets([py], { fps: 10, timeout: 20_000 });
+  const isSeen = ({ event, frames, height }) => event === 'video' && frames >= 40 && height >= 180;
+  const seen = await client.event('Python decodes Chromium', isSeen, { timeout: 20_000 });
+  const far = Math.max(...seen.colour.map((value, i) => Math.abs(value - looks.Ann.colour[i])));
+  assert.ok(far < 45, `rgb(${seen.colour})`);
+  await client.event("Python hears Chromium's tone", ({ event, share }) => event === 'audio' && share > 0.5);
+  await ann.room((r) => r.localParticipant.publishData(new TextEncoder().encode('bytes'), { topic: 'greeting' }));
+  await client.event(
+    'bytes reach Python',
+    ({ event, peer, payload }) => event === 'data' && peer === ann.id && payload === 'bytes',
+  );
+  await ann.page.evaluate(() => {
+    window.heard = [];
+    window.madang.room.on('dataReceived', (bytes, from) =>
+      window.heard.push([from?.id, new TextDecoder().decode(bytes)]),
+    );
+  });
+  client.say({ data: 'from Python' });
+  await until('bytes reach Chromium', async () => {
+    const heard = await ann.page.evaluate(() => window.heard);
+    return heard.some(([from, text]) => from === py.id && text === 'from Python') || { wait: heard };
+  });
+  client.say({ leave: true });
+  await until('the tile is gone', async () => !(await ann.tiles()).some((tile) => tile.startsWith(py.id)));
+  ann.unharmed();
+});
