@@ -38,6 +38,8 @@ export class Server {
       'http.listen': '127.0.0.1:0',
       'turn.listen': ['127.0.0.1:0'],
       'media.listen': ['127.0.0.1:0'],
+      // Most tests are of meshes, of any size; those of forwarded rooms ask for one.
+      'room.topology': 'mesh',
       'turn.tls_listen': ['127.0.0.1:0'],
       ...config,
     });

@@ -154,7 +154,6 @@ impl Parts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     pub(crate) at: Instant,
-    pub(crate) layer: u8,
 }
 
 /// A jitter buffer's delay: as late as the latest frame of the last seconds, and half a second at
@@ -246,7 +245,7 @@ impl Decoder {
             self.newest = Some(id);
             self.decoded.insert((mark.layer, mark.frame));
             let at = self.playout.show(now, mark.captured);
-            self.shown.push(Shown { at, layer: mark.layer });
+            self.shown.push(Shown { at });
             self.stuck_since = None;
             self.waiting.retain(|other, _| *other > id);
         }

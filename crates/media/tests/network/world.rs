@@ -198,15 +198,6 @@ impl World {
         }
         self.events.push((self.now, event));
     }
-
-    /// What somebody was told of what it gets, in order.
-    pub(crate) fn deliveries(&self, name: &str) -> impl Iterator<Item = (Instant, &Delivery)> {
-        let link = LinkId(format!("l_{name}"));
-        self.events.iter().filter_map(move |(at, event)| match event {
-            MediaEvent::Delivery(delivery) if delivery.link == link => Some((*at, delivery)),
-            _ => None,
-        })
-    }
 }
 
 /// What somebody's session has to send goes into the network.
