@@ -11,9 +11,7 @@ use madang_media::{
     session::{Certificate, LocalCandidate, Transport},
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
-use madang_protocol::{
-    Delivery, LinkId, MediaCommand, MediaEvent, OpenMediaLink, TrackId, TrackInfo, TrackKind, TrackSource,
-};
+use madang_protocol::{MediaCommand, MediaEvent, OpenMediaLink, TrackId, TrackInfo, TrackKind, TrackSource};
 
 use super::person::Person;
 
