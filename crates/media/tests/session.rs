@@ -7,29 +7,35 @@ use std::{
 
 use madang_media::session::{
     AudioLevel, DataChannel, LayerId, LocalCandidate, OutgoingPacket, Role, Session, SessionConfig, SessionEvent,
-    SessionOutput, VideoCodec,
+    SessionOutput, Transmit, VideoCodec,
 };
 use madang_protocol::{TrackId, TrackKind};
 
 struct End {
     session: Session,
     events: Vec<SessionEvent>,
+    outbox: Vec<Transmit>,
 }
 
 impl End {
-    /// Empties the outputs. What is due again at once waits for the next millisecond, after a while.
-    fn hand_over(&mut self, now: Instant, to: &mut End) {
-        let mut sent = Vec::new();
+    /// Empties the outputs, as has to be done after every input. What is due again at once waits for the next
+    /// millisecond, after a while.
+    fn drain(&mut self, now: Instant) {
         for _ in 0..100 {
             match self.session.poll_output() {
-                SessionOutput::Transmit(packet) => sent.push(packet),
+                SessionOutput::Transmit(packet) => self.outbox.push(packet),
                 SessionOutput::Event(event) => self.events.push(event),
                 SessionOutput::Timeout(at) if at > now => break,
                 SessionOutput::Timeout(_) => self.session.handle_timeout(now),
             }
         }
-        for packet in &sent {
+    }
+
+    fn hand_over(&mut self, now: Instant, to: &mut End) {
+        self.drain(now);
+        for packet in self.outbox.drain(..) {
             to.session.receive(now, packet.transport, packet.from, packet.to, &packet.data);
+            to.drain(now);
         }
     }
 }
@@ -48,7 +54,7 @@ impl Pair {
             let address: SocketAddr = address.parse().expect("an address");
             let candidates = vec![LocalCandidate { address, tcp: false }];
             let config = SessionConfig { role, video: video.to_vec(), certificate: None, candidates };
-            End { session: Session::new(&config, now), events: Vec::new() }
+            End { session: Session::new(&config, now), events: Vec::new(), outbox: Vec::new() }
         };
         Self {
             now,
