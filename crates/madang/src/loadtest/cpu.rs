@@ -123,8 +123,9 @@ mod tests {
 
     #[test]
     fn a_thread_that_computes_uses_time_of_its_own() {
-        let thread = of_this_thread(Some(0)).expect("this thread");
+        // First the process: what it uses is then counted for longer than what its thread does.
         let process = of_process(std::process::id(), None).expect("this process");
+        let thread = of_this_thread(Some(0)).expect("this thread");
         let began = Instant::now();
         while thread.used().expect("this thread").seconds < 0.05 {
             black_box((0..1000_u64).map(black_box).sum::<u64>());

@@ -45,6 +45,9 @@ const SDP_LINES_PER_MEDIA: usize = 400;
 /// A time-out within this is due at once.
 const AT_ONCE: Duration = Duration::from_micros(500);
 
+/// By how much str0m's clock is moved from one packet to the next.
+const STEP: Duration = Duration::from_micros(1);
+
 /// How many of those there may be at one moment: more packets than any frame has.
 const MOST_AT_ONCE: u32 = 1000;
 
@@ -59,6 +62,8 @@ pub struct Session {
     connected: bool,
     ended: bool,
     now: Instant,
+    /// What str0m believes to be now.
+    stepped: Instant,
     /// Time-outs that were due at once since time last passed.
     early: u32,
 }
@@ -86,6 +91,7 @@ impl Session {
             connected: false,
             ended: false,
             now,
+            stepped: now,
             early: 0,
         }
     }
@@ -169,7 +175,7 @@ impl Session {
         let Ok(received) = Receive::new(proto, from, to, data) else { return };
         // Garbage that claims to be DTLS ends in an error here, and nothing else.
         self.pass(now);
-        if let Err(why) = self.rtc.handle_input(Input::Receive(now, received)) {
+        if let Err(why) = self.rtc.handle_input(Input::Receive(self.stepped, received)) {
             tracing::debug!(%why, "a packet was refused");
         }
     }
@@ -177,15 +183,22 @@ impl Session {
     /// Lets time pass; also makes what was written since go out.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.pass(now);
-        if let Err(why) = self.rtc.handle_input(Input::Timeout(now)) {
-            tracing::debug!(%why, "a time-out failed");
-        }
+        self.step(self.stepped);
     }
 
     fn pass(&mut self, now: Instant) {
         if now > self.now {
             self.now = now;
             self.early = 0;
+            self.stepped = self.stepped.max(now);
+        }
+    }
+
+    /// Lets str0m's clock run ahead a little, as [`AT_ONCE`] allows.
+    fn step(&mut self, to: Instant) {
+        self.stepped = self.stepped.max(to);
+        if let Err(why) = self.rtc.handle_input(Input::Timeout(self.stepped)) {
+            tracing::debug!(%why, "a time-out failed");
         }
     }
 
@@ -247,6 +260,11 @@ impl Session {
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Transmit(transmit)) => {
+                    // After each packet str0m's pacer wants to see time pass, be it a microsecond. To
+                    // know that spares a round through all of its parts to be told so.
+                    if is_rtp(&transmit.contents) {
+                        self.step(self.stepped + STEP);
+                    }
                     let transport = if transmit.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
                     return SessionOutput::Transmit(Transmit {
                         transport,
@@ -260,12 +278,9 @@ impl Session {
                         return SessionOutput::Event(event);
                     }
                 }
-                // Between two packets str0m's pacer waits for time to pass, be it a microsecond. What
-                // is due so soon is due now.
+                // What is due so soon is due now.
                 Ok(Output::Timeout(at)) if at <= self.now + AT_ONCE => {
-                    if let Err(why) = self.rtc.handle_input(Input::Timeout(at.max(self.now))) {
-                        tracing::debug!(%why, "a time-out failed");
-                    }
+                    self.step(at);
                     self.early += 1;
                     if self.early > MOST_AT_ONCE {
                         return SessionOutput::Timeout(self.now + AT_ONCE);
@@ -358,6 +373,11 @@ impl Session {
         self.incoming.insert(*ssrc, found);
         Some(found)
     }
+}
+
+/// Whether a datagram is RTP (RFC 7983 §7, RFC 5761 §4).
+fn is_rtp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
 }
 
 fn rtp_write(packet: OutgoingPacket) -> RtpWrite {
