@@ -14,7 +14,7 @@ const HISTORY_VIDEO: usize = 512;
 const HISTORY_AUDIO: usize = 64;
 
 /// What bandwidth estimation begins with, in bits per second; probes raise it within a second.
-pub const INITIAL_ESTIMATE: u64 = 1_000_000;
+pub const INITIAL_ESTIMATE: u64 = 3_000_000;
 
 /// Which end of a link a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -203,6 +203,10 @@ impl Sfu {
         self.wheel.expire(now, &mut due);
         for key in due.drain(..).map(|key| key as usize) {
             let Some(link) = self.links.get_mut(key) else { continue };
+            // An entry that an earlier one has overtaken: to follow it would make two of one.
+            if link.wakes_at.is_some_and(|at| at > now) {
+                continue;
+            }
             link.wakes_at = None;
             if link.due <= now {
                 link.session.handle_timeout(now);
