@@ -1,11 +1,9 @@
 // Rooms whose media the server forwards.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launchFirefox } from './lib/browsers.mjs';
-import { DtlsTap, leadThroughTap } from './lib/dtls_tap.mjs';
 import { looks } from './lib/person.mjs';
-import { PythonClient } from './lib/python_client.mjs';
 import { Rig, freshRoom } from './lib/rig.mjs';
+import { connections, everyoneMeets, isForwarded, layersSent } from './lib/sfu.mjs';
 import { until } from './lib/until.mjs';
 
 /** @type {Rig} */
@@ -26,32 +24,6 @@ function metricsBecome(expected) {
     return Object.keys(expected).every((key) => found[key] === expected[key]) || { wait: found };
   });
 }
-
-/** PeerConnections of a page that are not closed. */
-const connections = (person) =>
-  person.page.evaluate(() => window.__probe.connections.filter((each) => each.connectionState !== 'closed').length);
-
-/** Everyone meets everyone else. */
-async function everyoneMeets(people, options) {
-  const others = (person) => people.filter((other) => other !== person);
-  await Promise.all(people.map((person) => person.meets(others(person), options)));
-}
-
-/** One link to the server, and nothing else. */
-async function isForwarded(person) {
-  assert.equal(await connections(person), 1, `${person.name} has one PeerConnection`);
-  const links = await person.room((r) => [...r.links.values()].map(({ kind, peer }) => ({ kind, peer })));
-  assert.deepEqual(links, [{ kind: 'sfu', peer: null }]);
-}
-
-/** The layers that somebody's camera is sent in at present. */
-const layersSent = (person) =>
-  person.room(async (r) => {
-    const { links } = await r.getStats();
-    const camera = r.localParticipant.getTrack('camera');
-    const layers = links.flatMap(({ tracks }) => tracks.filter(({ id, rid }) => id === camera?.id && rid));
-    return layers.flatMap(({ rid, active }) => (active ? rid : [])).sort();
-  });
 
 test('six people in one room see and hear each other, each over one link to the server', async (t) => {
   const room = freshRoom();
@@ -238,97 +210,5 @@ test('the links panel counts one up and the others down, and says why', async (t
     const offer = await ann.text('inspector-offer');
     return (/a=ice-lite/.test(offer) && /a=simulcast:recv/.test(offer)) || { wait: offer.slice(0, 300) };
   });
-  ann.unharmed();
-});
-
-test('two who can use the relay alone meet through the server, and it hands over in process', async (t) => {
-  const room = freshRoom();
-  const before = await rig.server.metric('madang_turn_relayed_bytes_total');
-  const relayed = { ...query, relay: 'udp' };
-  const ann = await rig.person(t, 'Ann', room, { query: relayed, camera });
-  const bo = await rig.person(t, 'Bo', room, { query: relayed, camera });
-  await everyoneMeets([ann, bo], { timeout: 15_000 });
-  for (const person of [ann, bo]) {
-    await person.goesBy('relay_udp');
-    await isForwarded(person);
-    const pairs = await person.page.evaluate(() => window.__probe.pairs());
-    assert.deepEqual(
-      pairs.map(({ local, remote, relayProtocol }) => [local, remote, relayProtocol]),
-      [['relay', 'host', 'udp']],
-    );
-  }
-  assert.ok((await rig.server.metric('madang_turn_relayed_bytes_total')) > before);
-});
-
-test('media is sealed with AES-GCM in Chromium', async (t) => {
-  const room = freshRoom();
-  const ann = await rig.person(t, 'Ann', room, { query, camera });
-  const bo = await rig.person(t, 'Bo', room, { query, camera });
-  await ann.sees(bo, { timeout: 15_000 });
-  const ciphers = await ann.room(async (r) => (await r.getStats()).links.map(({ srtpCipher }) => srtpCipher));
-  assert.equal(ciphers.length, 1);
-  assert.match(ciphers[0], /GCM/);
-});
-
-test('Chromium and Firefox meet through the server, sealed with AES-GCM', async (t) => {
-  const firefox = await launchFirefox();
-  t.after(() => firefox.close());
-  const turn = Number(/:(\d+)$/.exec(rig.server.ready.turn[0])[1]);
-  const tap = await DtlsTap.start(turn);
-  t.after(() => tap.stop());
-  const room = freshRoom();
-  const ann = await rig.person(t, 'Ann', room, { query, camera });
-  // Its media goes by way of the relay, where the handshake can be read.
-  const bo = await rig.person(t, 'Bo', room, {
-    query: { ...query, relay: 'udp' },
-    camera,
-    browser: firefox,
-    before: (page) => page.evaluateOnNewDocument(leadThroughTap, { from: turn, to: tap.port }),
-  });
-  const cho = await rig.person(t, 'Cho', room, { query, camera });
-  await everyoneMeets([ann, bo, cho], { fps: 10, timeout: 30_000 });
-  assert.ok(tap.profiles.length > 0 && tap.profiles.every((profile) => /GCM/.test(profile)), `${tap.profiles}`);
-  assert.deepEqual((await layersSent(ann)).includes('h'), true);
-  for (const person of [ann, bo, cho]) person.unharmed();
-});
-
-test('a Python client that knows the protocol alone meets Chromium through the server', async (t) => {
-  const room = freshRoom();
-  const ann = await rig.person(t, 'Ann', room, { query, camera });
-  const py = { name: 'Py', look: { colour: [150, 50, 170], tone: 900 } };
-  const client = new PythonClient({
-    url: rig.server.webSocketUrl,
-    room,
-    name: py.name,
-    tone: py.look.tone,
-    colour: py.look.colour.join(),
-    'listen-for': looks.Ann.tone,
-  });
-  t.after(() => client.end());
-  py.id = (await client.event('the client is in', ({ event }) => event === 'welcome')).id;
-  await ann.meets([py], { fps: 10, timeout: 20_000 });
-  const isSeen = ({ event, frames, height }) => event === 'video' && frames >= 40 && height >= 180;
-  const seen = await client.event('Python decodes Chromium', isSeen, { timeout: 20_000 });
-  const far = Math.max(...seen.colour.map((value, i) => Math.abs(value - looks.Ann.colour[i])));
-  assert.ok(far < 45, `rgb(${seen.colour})`);
-  await client.event("Python hears Chromium's tone", ({ event, share }) => event === 'audio' && share > 0.5);
-  await ann.room((r) => r.localParticipant.publishData(new TextEncoder().encode('bytes'), { topic: 'greeting' }));
-  await client.event(
-    'bytes reach Python',
-    ({ event, peer, payload }) => event === 'data' && peer === ann.id && payload === 'bytes',
-  );
-  await ann.page.evaluate(() => {
-    window.heard = [];
-    window.madang.room.on('dataReceived', (bytes, from) =>
-      window.heard.push([from?.id, new TextDecoder().decode(bytes)]),
-    );
-  });
-  client.say({ data: 'from Python' });
-  await until('bytes reach Chromium', async () => {
-    const heard = await ann.page.evaluate(() => window.heard);
-    return heard.some(([from, text]) => from === py.id && text === 'from Python') || { wait: heard };
-  });
-  client.say({ leave: true });
-  await until('the tile is gone', async () => !(await ann.tiles()).some((tile) => tile.startsWith(py.id)));
   ann.unharmed();
 });

@@ -107,6 +107,7 @@ export function installProbe() {
         const local = reports.get(chosen.localCandidateId);
         found.push({
           local: local?.candidateType,
+          protocol: local?.protocol,
           relayProtocol: local?.relayProtocol,
           remote: reports.get(chosen.remoteCandidateId)?.candidateType,
           bytesSent: chosen.bytesSent,
