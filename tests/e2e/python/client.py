@@ -91,6 +91,14 @@ class Link:
         for track in self.client.media.values():
             self.connection.addTrack(track)
 
+    def share_transport(self):
+        """aiortc leaves a second medium of a kind that comes in one offer on a transport that has ended."""
+        shared = self.connection.sctp.transport
+        for transceiver in self.connection.getTransceivers():
+            for end in (transceiver.sender, transceiver.receiver):
+                if end.transport is not shared:
+                    end.setTransport(shared)
+
     def place_tracks(self, mids):
         """Puts our tracks where a server's offer names them, and sends nothing elsewhere."""
         media = {self.client.track_ids[track.id]: track for track in self.client.media.values()}
@@ -122,6 +130,7 @@ class Link:
         self.waiting = []
         if message["kind"] == "offer":
             if self.peer is None:
+                self.share_transport()
                 self.place_tracks(message["tracks"])
             elif all(t.sender.track is None for t in self.connection.getTransceivers()):
                 self.add_tracks()
