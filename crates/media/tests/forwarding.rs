@@ -4,7 +4,7 @@ mod yard;
 
 use std::time::Duration;
 
-use madang_media::session::{DataChannel, LayerId};
+use madang_media::session::{DataChannel, LayerId, Transport};
 use madang_protocol::{MediaEvent, TrackKind};
 use yard::{Frame, Yard};
 
@@ -39,6 +39,21 @@ fn three_people_hear_each_other_and_nobody_hears_themselves() {
         .iter()
         .filter(|event| matches!(event, MediaEvent::Speakers { participants } if participants.len() == 3));
     assert!(speakers.count() > 0, "all three speak");
+}
+
+#[test]
+fn a_check_that_is_faster_than_the_answer_proves_its_address_all_the_same() {
+    let mut yard = Yard::new();
+    yard.answers_take = ms(100);
+    yard.join("ada");
+    yard.publish("ada", TrackKind::Audio);
+    yard.run(ms(50));
+    // Its check has come, and waits for the answer with the password.
+    yard.cut = true;
+    let (ada, server) = (yard.people["ada"].address, yard.server);
+    assert!(!yard.sfu.knows(Transport::Udp, ada, server));
+    yard.run(ms(60));
+    assert!(yard.sfu.knows(Transport::Udp, ada, server));
 }
 
 #[test]

@@ -408,6 +408,13 @@ pub fn check_user(data: &[u8]) -> Option<&str> {
     Some(user.split_once(':')?.0)
 }
 
+/// Whether a datagram is the answer to a check that was right (RFC 8489 §6.3.1: a Binding success
+/// response).
+#[must_use]
+pub fn answers_check(data: &[u8]) -> bool {
+    data.starts_with(&[0x01, 0x01])
+}
+
 /// `None` where the payload has no such fields, which the numbers were read from.
 fn vp8_patch(payload: &[u8], numbers: Vp8Numbers) -> Option<str0m::rtp::Vp8Patch> {
     let mut patch = Vp8Descriptor::parse(payload).ok()?.patch();

@@ -23,7 +23,7 @@ impl Sfu {
             MediaCommand::Candidate { link, candidate: Some(candidate) } => {
                 self.with_link(&link, |this, key| {
                     this.links[key].session.candidate(&candidate);
-                    this.drain(now, key, None);
+                    this.drain(now, key);
                 });
             }
             MediaCommand::Candidate { candidate: None, .. } => {}
@@ -95,7 +95,7 @@ impl Sfu {
         for track in others.tracks.clone() {
             self.subscribe(key, track);
         }
-        self.drain(now, key, None);
+        self.drain(now, key);
     }
 
     /// Gives a link a track of somebody else's.
@@ -187,7 +187,7 @@ impl Sfu {
         let ufrag = link.session.ufrag();
         self.demux.name(key as u32, ufrag);
         self.wake_subscriptions(now, key);
-        self.drain(now, key, None);
+        self.drain(now, key);
     }
 
     /// Makes the offers that are due. Called once a batch, so that what came together is offered

@@ -37,7 +37,7 @@ use link::{Link, TrackKey};
 use timer_wheel::TimerWheel;
 use track::{MediaRoom, Track};
 
-use crate::session::{SessionEvent, SessionOutput, Transport};
+use crate::session::{SessionEvent, SessionOutput, Transport, answers_check};
 
 /// A peer that has sent no check for this long is gone: an ICE-lite end sends none itself, so
 /// this is the consent that it has (RFC 7675 §5.1 lets consent expire after 30 s).
@@ -132,17 +132,17 @@ impl Sfu {
             return;
         };
         link.session.receive(now, path.transport, path.from, path.to, data);
-        self.drain(now, key, (kind == Kind::Stun).then_some(path));
+        self.drain(now, key);
     }
 
-    /// Takes everything that a session has to say. `check` is the path of the check that it was
-    /// just given: an answer on it proves the address.
-    fn drain(&mut self, now: Instant, key: usize, check: Option<Path>) {
+    /// Takes everything that a session has to say. Where it answers a check it has proved the
+    /// address, be it now or, when the check was faster than the answer to an offer, much later.
+    fn drain(&mut self, now: Instant, key: usize) {
         for _ in 0..ROUNDS {
             let Some(link) = self.links.get_mut(key) else { return };
             match link.session.poll_output() {
                 SessionOutput::Transmit(transmit) => {
-                    if check.is_some_and(|path| path.from == transmit.to && path.to == transmit.from) {
+                    if answers_check(&transmit.data) {
                         link.last_check = now;
                         let path = Path { transport: transmit.transport, from: transmit.to, to: transmit.from };
                         self.demux.passed(key as u32, path);
@@ -210,7 +210,7 @@ impl Sfu {
             link.wakes_at = None;
             if link.due <= now {
                 link.session.handle_timeout(now);
-                self.drain(now, key, None);
+                self.drain(now, key);
             } else {
                 let at = link.due;
                 self.sleep_until(key, at);
@@ -244,7 +244,7 @@ impl Sfu {
             let Some(link) = self.links.get_mut(key) else { continue };
             link.dirty = false;
             link.session.handle_timeout(now);
-            self.drain(now, key, None);
+            self.drain(now, key);
         }
         // Whatever was touched meanwhile waits for the next time.
         std::mem::swap(&mut self.dirty, &mut dirty);

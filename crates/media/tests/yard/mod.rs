@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -51,7 +51,12 @@ pub(crate) struct Yard {
     by_address: HashMap<SocketAddr, String>,
     /// Real time that the forwarder has taken.
     pub(crate) spent: Duration,
-    server: SocketAddr,
+    pub(crate) server: SocketAddr,
+    /// How long answers take to come back.
+    pub(crate) answers_take: Duration,
+    answers: VecDeque<(Instant, MediaCommand)>,
+    /// Nothing that participants send arrives any more.
+    pub(crate) cut: bool,
 }
 
 impl Yard {
@@ -76,6 +81,9 @@ impl Yard {
             by_address: HashMap::new(),
             spent: Duration::ZERO,
             server,
+            answers_take: Duration::ZERO,
+            answers: VecDeque::new(),
+            cut: false,
         }
     }
 
@@ -168,10 +176,14 @@ impl Yard {
 
     fn step(&mut self) {
         let now = self.now;
+        self.hand_in_answers();
         let mut incoming = Vec::new();
         for person in self.people.values_mut() {
             person.session.handle_timeout(now);
             incoming.extend(person.drain(now).into_iter().map(|data| (person.address, data)));
+        }
+        if self.cut {
+            incoming.clear();
         }
         let begin = Instant::now();
         for (from, data) in &incoming {
@@ -193,7 +205,7 @@ impl Yard {
                     let Some(name) = self.by_address.get(&packet.to) else { continue };
                     let Some(person) = self.people.get_mut(name) else { continue };
                     person.session.receive(now, packet.transport, packet.from, packet.to, &packet.data);
-                    for data in person.drain(now) {
+                    for data in person.drain(now).into_iter().filter(|_| !self.cut) {
                         let (from, to) = (person.address, self.server);
                         self.sfu.handle_input(now, Input::Packet { transport: Transport::Udp, from, to, data: &data });
                     }
@@ -204,16 +216,22 @@ impl Yard {
         }
     }
 
+    fn hand_in_answers(&mut self) {
+        while self.answers.front().is_some_and(|(at, _)| *at <= self.now) {
+            let Some((_, command)) = self.answers.pop_front() else { return };
+            self.command(command);
+        }
+    }
+
     fn event(&mut self, event: MediaEvent) {
         if let MediaEvent::Offer { link, n, sdp, tracks } = &event
             && let Some(person) = self.people.values_mut().find(|person| person.link == *link)
         {
             let (answer, lines) = person.session.accept(sdp, tracks).expect("an offer that fits");
             person.lines = lines;
-            self.sfu.handle_input(
-                self.now,
-                Input::Command { room: ROOM, command: MediaCommand::Answer { link: link.clone(), n: *n, sdp: answer } },
-            );
+            let answer = MediaCommand::Answer { link: link.clone(), n: *n, sdp: answer };
+            self.answers.push_back((self.now + self.answers_take, answer));
+            self.hand_in_answers();
         }
         self.events.push(event);
     }
