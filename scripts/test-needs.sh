@@ -23,6 +23,7 @@ want "Node.js 18 or newer" "nodejs" have node
 want "npm" "npm" have npm
 want "Chromium" "$chromium_package" chromium_works
 want "Firefox ESR" "$firefox_package" firefox_works
+want "PulseAudio, Firefox's sound card" "pulseaudio" have pulseaudio
 want "coturn's clients (turnutils_uclient and others)" "coturn" coturn_clients
 want "Python 3 with venv" "python3 python3-venv" venv_works
 want "a font with Korean letters, for the screenshots" "fontconfig fonts-noto-cjk" has_cjk_font

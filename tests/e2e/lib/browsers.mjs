@@ -1,6 +1,7 @@
 // Finds and launches the browsers.
 import { existsSync } from 'node:fs';
 import puppeteer from 'puppeteer-core';
+import { startSoundCard } from './sound_card.mjs';
 
 const chromiumPaths = [
   '/usr/bin/chromium',
@@ -56,23 +57,29 @@ export function launchChromium({ args = [], executablePath, language = 'en-US', 
 }
 
 /** Firefox, steered by WebDriver BiDi. */
-export function launchFirefox() {
-  return puppeteer.launch({
+export async function launchFirefox() {
+  const sound = await startSoundCard();
+  const launching = puppeteer.launch({
     browser: 'firefox',
     executablePath: find('Firefox', 'FIREFOX', firefoxPaths),
     headless: true,
     acceptInsecureCerts: true,
+    env: { ...process.env, ...sound.env },
     extraPrefsFirefox: {
       'media.navigator.streams.fake': true,
       'media.navigator.permission.disabled': true,
       'media.autoplay.default': 0,
       'media.autoplay.block-webaudio': false,
       'media.autoplay.blocking_policy': 0,
-      // A sound card of the browser's own making: without one, Web Audio's clock stands still.
-      'media.cubeb.force_mock_context': true,
       'media.peerconnection.ice.loopback': true,
       'media.peerconnection.ice.obfuscate_host_addresses': false,
       'intl.accept_languages': 'en-US',
     },
   });
+  const firefox = await launching.catch((error) => {
+    sound.stop();
+    throw error;
+  });
+  firefox.once('disconnected', () => sound.stop());
+  return firefox;
 }
