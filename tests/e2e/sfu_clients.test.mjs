@@ -21,7 +21,7 @@ before(async () => (rig = await Rig.start()));
 after(() => rig.stop());
 
 const query = { topology: 'sfu' };
-const camera = { width: 480, height: 270, fps: 24 };
+const camera = { width: 320, height: 180, fps: 20 };
 
 test('two who can use the relay alone meet through the server, and it hands over in process', async (t) => {
   const room = freshRoom();
