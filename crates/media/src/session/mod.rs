@@ -19,11 +19,11 @@ use std::{
 use madang_protocol::{IceCandidate, Negotiation as Number, TrackId, TrackKind};
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
-    bwe::{Bitrate, BweKind},
+    bwe::Bitrate,
     change::SdpAnswer,
     media::{KeyframeRequestKind, Rid},
     net::{Protocol, Receive, TcpType},
-    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Descriptor},
+    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc, StreamTx, Vp8Descriptor},
 };
 
 pub use client::ClientLine;
@@ -47,6 +47,13 @@ const AT_ONCE: Duration = Duration::from_micros(500);
 
 /// How many of those there may be at one moment: more packets than any frame has.
 const MOST_AT_ONCE: u32 = 1000;
+
+/// Packets kept for each sent stream, to be sent again when the other end asks (RFC 4585 §6.2.1):
+/// two seconds of a 2.5 Mbit/s picture.
+const HISTORY: usize = 512;
+const HISTORY_AGE: Duration = Duration::from_secs(3);
+/// Nothing is sent again where that would be more than this share of all.
+const MOST_REPEATED: f32 = 0.3;
 
 /// One end of a link. See the module.
 pub struct Session {
@@ -146,7 +153,10 @@ impl Session {
                 if let Some(stream) = api.stream_tx_by_mid(line.mid, rid) {
                     // The shard paces what it sends; here it would cost a wake-up for each packet.
                     stream.set_unpaced(true);
-                    self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
+                    let known = self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
+                    if known != Some(stream.ssrc()) {
+                        forget_sent(stream);
+                    }
                 }
             }
         }
@@ -207,6 +217,15 @@ impl Session {
         stream.write_rtp(rtp_write(packet));
     }
 
+    /// What was sent on a line so far is not sent again, whatever is asked for: a keyframe
+    /// follows that makes it useless.
+    pub fn forget_sent(&mut self, line: Line) {
+        let Some(ssrc) = self.outgoing.get(&(line, LayerId(0))) else { return };
+        if let Some(stream) = self.rtc.direct_api().stream_tx(ssrc) {
+            forget_sent(stream);
+        }
+    }
+
     /// Asks the other end for a keyframe (RFC 4585 §6.3.1).
     pub fn request_keyframe(&mut self, line: Line, layer: LayerId) {
         let Some(media) = self.negotiation.line(line) else { return };
@@ -222,6 +241,11 @@ impl Session {
     /// as far as the estimate allows), and `desired` if the path can take it (probes find out).
     pub fn set_bitrates(&mut self, minimum: u64, desired: u64) {
         self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
+    }
+
+    /// Begins bandwidth estimation anew, from this many bits per second.
+    pub fn restart_estimation(&mut self, from: u64) {
+        self.rtc.bwe().reset(Bitrate::bps(from));
     }
 
     /// Sends bytes on a data channel; `false` when it is not open or its buffer is full.
@@ -295,8 +319,9 @@ impl Session {
                 let layer = request.rid.map(|rid| media.layer(Some(rid)));
                 Some(SessionEvent::KeyframeWanted { line, layer })
             }
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                Some(SessionEvent::Estimate(estimate.as_u64()))
+            // What `EgressBitrateEstimate` says is a mean over three seconds: too late for a fall.
+            Event::PeerStats(stats) if self.connected => {
+                stats.bwe_tx.map(|estimate| SessionEvent::Estimate(estimate.as_u64()))
             }
             Event::ChannelData(data) => {
                 let place = self.negotiation.channels.iter().position(|id| *id == Some(data.id))?;
@@ -358,6 +383,12 @@ impl Session {
         self.incoming.insert(*ssrc, found);
         Some(found)
     }
+}
+
+fn forget_sent(stream: &mut StreamTx) {
+    // Without a limit str0m forgets how much it has repeated: the new begin counts from zero.
+    stream.set_rtx_cache(0, HISTORY_AGE, None);
+    stream.set_rtx_cache(HISTORY, HISTORY_AGE, Some(MOST_REPEATED));
 }
 
 fn rtp_write(packet: OutgoingPacket) -> RtpWrite {

@@ -39,10 +39,15 @@ impl Sfu {
         track.saw(now, &packet, &info);
         let arrived = Arrived { packet: &packet, info: &info, codec, live: track.activity.live(now) };
         for subscription in &mut track.subscriptions {
+            let former = subscription.selector.current();
             let Some(outgoing) = subscription.pass(now, &arrived) else { continue };
             let Some(receiver) = links.get_mut(subscription.link) else { continue };
             counters.forwarded += 1;
             counters.forwarded_bytes += packet.payload.len() as u64;
+            // A path that was too full for a larger layer must not carry it again.
+            if former.is_some_and(|former| former > packet.layer) && subscription.selector.current() != former {
+                receiver.session.forget_sent(subscription.line);
+            }
             receiver.session.write(subscription.line, outgoing);
             if !receiver.dirty {
                 receiver.dirty = true;

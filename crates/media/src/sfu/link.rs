@@ -4,8 +4,16 @@ use std::{collections::HashMap, time::Instant};
 
 use madang_protocol::{BitsPerSecond, LinkId, ParticipantId, Subscribe, TrackId};
 
-use super::{RoomKey, allocator::Allocator, data::Budget};
-use crate::session::{Line, Session, VideoCodec};
+use super::{
+    RoomKey,
+    allocator::{Allocator, Shortage},
+    data::Budget,
+    restart::Restarts,
+};
+use crate::session::{INITIAL_ESTIMATE, Line, Session, VideoCodec};
+
+/// An estimate that falls to less than this share of what is sent goes on falling.
+const STEEP_PERCENT: u64 = 75;
 
 /// A track's place among all of a forwarder.
 pub(super) type TrackKey = usize;
@@ -44,13 +52,43 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Bandwidth {
     /// Measured, in bits per second.
-    pub(super) estimate: Option<u64>,
+    pub(super) estimate: u64,
     /// Allowed by the room.
     pub(super) limit: Option<BitsPerSecond>,
     /// What was last asked of the estimator: minimum and desired.
     pub(super) asked: (u64, u64),
+    /// What was last given to all tracks together.
+    pub(super) used: u64,
+    /// What the lowest step of each would have taken.
+    pub(super) least: u64,
+    pub(super) shortage: Shortage,
     /// When it is next divided anew.
     pub(super) divide_at: Instant,
+    pub(super) restarts: Restarts,
+}
+
+impl Bandwidth {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            estimate: INITIAL_ESTIMATE,
+            limit: None,
+            asked: (0, 0),
+            used: 0,
+            least: 0,
+            shortage: Shortage::None,
+            divide_at: now,
+            restarts: Restarts::default(),
+        }
+    }
+
+    /// What to reckon with after a fall from `former`. Half of what an estimate is made of is
+    /// older than the fall, so a steep one goes on, and a second change of layers would cost
+    /// another keyframe on a path that is full: better too low for a second. No picture is
+    /// paused on a suspicion, though.
+    pub(super) fn expected(&self, former: u64) -> u64 {
+        let steep = self.estimate < self.used.min(former) / 100 * STEEP_PERCENT;
+        if steep { (self.estimate / 4).max(self.least.min(self.estimate)) } else { self.estimate }
+    }
 }
 
 impl Link {

@@ -154,6 +154,8 @@ impl Parts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     pub(crate) at: Instant,
+    pub(crate) layer: u8,
+    pub(crate) captured: u64,
 }
 
 /// A jitter buffer's delay: as late as the latest frame of the last seconds, and half a second at
@@ -197,6 +199,7 @@ pub(crate) struct Decoder {
     pub(crate) disorder: usize,
     stuck_since: Option<Instant>,
     playout: Playout,
+    pub(crate) log: Vec<(Instant, String)>,
 }
 
 impl Decoder {
@@ -206,9 +209,7 @@ impl Decoder {
         let Some(id) = info.picture_id.map(|id| u64::from(id.value)) else { return };
         let Some(mark) = payload.get(16..16 + Mark::LENGTH).and_then(Mark::read) else { return };
         let id = self.unwrap(id);
-        if std::env::var("DBG2").is_ok() {
-            eprintln!("{now:?} id {id} ts {timestamp} {mark:?} newest {:?} key {}", self.newest, info.keyframe);
-        }
+        self.log.push((now, format!("id {id} {mark:?} newest {:?}", self.newest)));
         let parts = self.waiting.entry(id).or_default();
         if parts.mark.is_some_and(|other| (other.layer, other.frame) != (mark.layer, mark.frame)) {
             self.disorder += 1;
@@ -245,7 +246,7 @@ impl Decoder {
             self.newest = Some(id);
             self.decoded.insert((mark.layer, mark.frame));
             let at = self.playout.show(now, mark.captured);
-            self.shown.push(Shown { at });
+            self.shown.push(Shown { at, layer: mark.layer, captured: mark.captured });
             self.stuck_since = None;
             self.waiting.retain(|other, _| *other > id);
         }

@@ -11,7 +11,9 @@ use madang_media::{
     session::{Certificate, LocalCandidate, Transport},
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
-use madang_protocol::{MediaCommand, MediaEvent, OpenMediaLink, TrackId, TrackInfo, TrackKind, TrackSource};
+use madang_protocol::{
+    Delivery, LinkId, MediaCommand, MediaEvent, OpenMediaLink, TrackId, TrackInfo, TrackKind, TrackSource,
+};
 
 use super::person::Person;
 
@@ -195,6 +197,15 @@ impl World {
             _ => {}
         }
         self.events.push((self.now, event));
+    }
+
+    /// What somebody was told of what it gets, in order.
+    pub(crate) fn deliveries(&self, name: &str) -> impl Iterator<Item = (Instant, &Delivery)> {
+        let link = LinkId(format!("l_{name}"));
+        self.events.iter().filter_map(move |(at, event)| match event {
+            MediaEvent::Delivery(delivery) if delivery.link == link => Some((*at, delivery)),
+            _ => None,
+        })
     }
 }
 
