@@ -110,9 +110,10 @@ impl SessionConfig {
             .set_rtp_mode(true)
             .set_ice_lite(self.role == Role::Server)
             .enable_opus(true, false)
-            .enable_bwe(Some(Bitrate::bps(INITIAL_ESTIMATE)));
+            .enable_bwe(Some(Bitrate::bps(INITIAL_ESTIMATE)))
+            .set_stats_interval(Some(ESTIMATE_INTERVAL));
         if self.role == Role::Server {
-            config = config.set_dtls_version(DtlsVersion::Dtls12).set_stats_interval(Some(ESTIMATE_INTERVAL));
+            config = config.set_dtls_version(DtlsVersion::Dtls12);
         }
         for codec in &self.video {
             config = match codec {

@@ -30,8 +30,8 @@ pub use client::ClientLine;
 pub use config::{Certificate, INITIAL_ESTIMATE, LocalCandidate, Role, SessionConfig, VideoCodec};
 pub use error::SessionError;
 pub use event::{
-    AudioLevel, DataChannel, LayerId, Line, MediaPacket, Orientation, OutgoingPacket, SenderReport, SessionEvent,
-    SessionOutput, Transmit, Transport, Vp8Numbers,
+    AudioLevel, DataChannel, Estimate, LayerId, Line, MediaPacket, Orientation, OutgoingPacket, SenderReport,
+    SessionEvent, SessionOutput, Transmit, Transport, Vp8Numbers,
 };
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
@@ -65,6 +65,7 @@ pub struct Session {
     outgoing: HashMap<(Line, LayerId), Ssrc>,
     connected: bool,
     ended: bool,
+    paced: bool,
     now: Instant,
     /// Time-outs that were due at once since time last passed.
     early: u32,
@@ -92,6 +93,7 @@ impl Session {
             outgoing: HashMap::new(),
             connected: false,
             ended: false,
+            paced: false,
             now,
             early: 0,
         }
@@ -151,8 +153,7 @@ impl Session {
             let rids = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));
             for (layer, rid) in (0..).zip(rids) {
                 if let Some(stream) = api.stream_tx_by_mid(line.mid, rid) {
-                    // The shard paces what it sends; here it would cost a wake-up for each packet.
-                    stream.set_unpaced(true);
+                    stream.set_unpaced(!(self.paced && line.kind == TrackKind::Video));
                     let known = self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
                     if known != Some(stream.ssrc()) {
                         forget_sent(stream);
@@ -243,6 +244,21 @@ impl Session {
         self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
     }
 
+    /// Whether pictures are spread by str0m's pacer, so that on a slow path sound does not wait
+    /// behind a keyframe. It costs a wake-up for each packet.
+    pub fn set_paced(&mut self, paced: bool) {
+        if std::mem::replace(&mut self.paced, paced) == paced {
+            return;
+        }
+        let mut api = self.rtc.direct_api();
+        for ((line, _), ssrc) in &self.outgoing {
+            let video = self.negotiation.line(*line).is_some_and(|line| line.kind == TrackKind::Video);
+            if let Some(stream) = api.stream_tx(ssrc).filter(|_| video) {
+                stream.set_unpaced(!paced);
+            }
+        }
+    }
+
     /// Begins bandwidth estimation anew, from this many bits per second.
     pub fn restart_estimation(&mut self, from: u64) {
         self.rtc.bwe().reset(Bitrate::bps(from));
@@ -321,7 +337,18 @@ impl Session {
             }
             // What `EgressBitrateEstimate` says is a mean over three seconds: too late for a fall.
             Event::PeerStats(stats) if self.connected => {
-                stats.bwe_tx.map(|estimate| SessionEvent::Estimate(estimate.as_u64()))
+                if std::env::var("TRACE3").is_ok() {
+                    eprintln!(
+                        "PS {:?} est {:?} loss {:?} rtt {:?} tx {}",
+                        self.now,
+                        stats.bwe_tx.map(|b| b.as_u64()),
+                        stats.egress_loss_fraction,
+                        stats.rtt,
+                        stats.peer_bytes_tx
+                    );
+                }
+                let (rate, loss) = (stats.bwe_tx?.as_u64(), stats.egress_loss_fraction);
+                Some(SessionEvent::Estimate(Estimate { rate, loss }))
             }
             Event::ChannelData(data) => {
                 let place = self.negotiation.channels.iter().position(|id| *id == Some(data.id))?;

@@ -17,13 +17,19 @@ use super::{
     speakers::last_speakers,
     track::Track,
 };
-use crate::session::LayerId;
+use crate::session::{Estimate, LayerId};
 
 /// How often rooms are looked after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// How often a receiver's bandwidth is divided anew where nothing calls for it earlier.
 const DIVIDE: Duration = Duration::from_millis(500);
+
+/// A path that loses more than this share has something wrong.
+const LOSSY: f32 = 0.02;
+
+/// What is sent over a slower path, in bits per second, is paced packet by packet.
+const SLOW: u64 = 1_500_000;
 
 /// Estimation begins anew with at least this, in bits per second.
 const LEAST_RESTART: u64 = 100_000;
@@ -36,9 +42,11 @@ const GUESSES: [(u32, u64); 4] = [(180, 150_000), (360, 500_000), (720, 1_700_00
 
 impl Sfu {
     /// The estimate of what can be sent to a receiver has changed.
-    pub(super) fn estimated(&mut self, now: Instant, key: usize, estimate: u64) {
+    pub(super) fn estimated(&mut self, now: Instant, key: usize, estimate: Estimate) {
         let Some(link) = self.links.get_mut(key) else { return };
-        let former = std::mem::replace(&mut link.bandwidth.estimate, estimate);
+        link.bandwidth.lossy = estimate.loss.is_some_and(|loss| loss > LOSSY);
+        let estimate = estimate.rate;
+        let former = link.bandwidth.estimated(estimate);
         if std::env::var("TRACE2").is_ok() {
             eprintln!("EST {:?} {} {:?} {}", now, link.participant, link.bandwidth.asked, estimate);
         }
@@ -101,7 +109,7 @@ impl Sfu {
 
     /// Decides what a receiver gets of each track.
     pub(super) fn divide(&mut self, now: Instant, key: usize) {
-        let rate = self.links.get(key).map_or(0, |link| link.bandwidth.estimate);
+        let rate = self.links.get(key).map_or(0, |link| link.bandwidth.available());
         self.divide_rate(now, key, rate);
     }
 
@@ -151,7 +159,10 @@ impl Sfu {
         let most = link.bandwidth.limit.map_or(u64::MAX, |limit| limit.0);
         // Padding up to the whole estimate would keep a full queue full, and three quarters are
         // enough for it to grow: it may be one and a half times of what arrives.
-        let padding = allocation.next.map_or(0, |next| next.0.min(most).min(estimate / 4 * 3));
+        let next = allocation.next.filter(|_| !allocation.falling);
+        let padding = next.map_or(0, |next| next.0.min(most).min(estimate / 4 * 3));
+        // What waits in a pacer is too much after a fall, and is better lost than late.
+        link.session.set_paced(estimate < SLOW && !allocation.falling);
         let asked = (padding, allocation.desired.0.min(most));
         let differs = |one: u64, other: u64| one.abs_diff(other) > one.max(other) / 20;
         let former = link.bandwidth.asked;
@@ -160,7 +171,7 @@ impl Sfu {
             link.session.set_bitrates(asked.0, asked.1);
         }
         link.bandwidth.shortage = allocation.shortage();
-        if link.bandwidth.restarts.update(now, link.bandwidth.shortage, estimate) {
+        if link.bandwidth.restarts.update(now, link.bandwidth.shortage, link.bandwidth.lossy, estimate) {
             link.session.restart_estimation(estimate.max(LEAST_RESTART));
         }
     }

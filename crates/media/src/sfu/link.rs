@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use madang_protocol::{BitsPerSecond, LinkId, ParticipantId, Subscribe, TrackId};
+use smallvec::SmallVec;
 
 use super::{
     RoomKey,
@@ -11,6 +12,9 @@ use super::{
     restart::Restarts,
 };
 use crate::session::{INITIAL_ESTIMATE, Line, Session, VideoCodec};
+
+/// How many estimates have to agree on a rise: those of a second and a half.
+const STEADY: usize = 8;
 
 /// An estimate that falls to less than this share of what is sent goes on falling.
 const STEEP_PERCENT: u64 = 75;
@@ -53,6 +57,8 @@ pub(super) struct Link {
 pub(super) struct Bandwidth {
     /// Measured, in bits per second.
     pub(super) estimate: u64,
+    /// The last estimates, the newest at the end.
+    recent: SmallVec<[u64; STEADY]>,
     /// Allowed by the room.
     pub(super) limit: Option<BitsPerSecond>,
     /// What was last asked of the estimator: minimum and desired.
@@ -62,6 +68,8 @@ pub(super) struct Bandwidth {
     /// What the lowest step of each would have taken.
     pub(super) least: u64,
     pub(super) shortage: Shortage,
+    /// A part of what was sent in the last second was lost.
+    pub(super) lossy: bool,
     /// When it is next divided anew.
     pub(super) divide_at: Instant,
     pub(super) restarts: Restarts,
@@ -71,14 +79,35 @@ impl Bandwidth {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             estimate: INITIAL_ESTIMATE,
+            recent: SmallVec::new(),
             limit: None,
             asked: (0, 0),
             used: 0,
             least: 0,
             shortage: Shortage::None,
+            lossy: false,
             divide_at: now,
             restarts: Restarts::default(),
         }
+    }
+
+    /// Takes an estimate; returns the one before.
+    pub(super) fn estimated(&mut self, estimate: u64) -> u64 {
+        if self.recent.len() == STEADY {
+            self.recent.remove(0);
+        }
+        self.recent.push(estimate);
+        std::mem::replace(&mut self.estimate, estimate)
+    }
+
+    /// What can be divided. On a slow path estimates go up and down by half, so to rise by one
+    /// takes some that agree, except where nothing is to be seen.
+    pub(super) fn available(&self) -> u64 {
+        if self.shortage == Shortage::All {
+            return self.estimate;
+        }
+        let steady = self.recent.iter().copied().min().unwrap_or(self.estimate);
+        self.estimate.min(steady.max(self.used))
     }
 
     /// What to reckon with after a fall from `former`. Half of what an estimate is made of is
@@ -87,7 +116,7 @@ impl Bandwidth {
     /// paused on a suspicion, though.
     pub(super) fn expected(&self, former: u64) -> u64 {
         let steep = self.estimate < self.used.min(former) / 100 * STEEP_PERCENT;
-        if steep { (self.estimate / 4).max(self.least.min(self.estimate)) } else { self.estimate }
+        if steep { (self.estimate / 4).max(self.least.min(self.estimate)) } else { self.available() }
     }
 }
 

@@ -2,17 +2,19 @@
 //!
 //! The estimator learns from what is sent, and sends nothing of its own while it takes the path
 //! for congested. So when every picture is paused and nobody speaks, no report comes that could
-//! change its mind; and after a loss it may hold a low estimate for a minute. Whoever gets less
-//! than wanted for a while is therefore measured anew: a few packets of padding find out whether
-//! there is more, before any picture is risked. Each time in vain doubles the wait.
+//! change its mind; and for seconds after a loss it holds what it still remembers against a path
+//! that is free again. Whoever gets less than wanted over a path that loses nothing is therefore
+//! measured anew: a few packets of padding find out whether there is more, before any picture is
+//! risked. Each time in vain doubles the wait.
 
 use std::time::{Duration, Instant};
 
 use super::allocator::Shortage;
 
-/// How long pictures have to be paused, all of them or in part, before the first attempt.
-const DARK: Duration = Duration::from_secs(2);
-const SHORT: Duration = Duration::from_secs(5);
+/// How long somebody has to be short before the first attempt, on a path that loses nothing and
+/// on one that loses something.
+const CLEAN: Duration = Duration::from_secs(1);
+const LOSSY: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(30);
 /// After so long with all that was wanted, the waits are short again.
 const CALM: Duration = Duration::from_secs(10);
@@ -43,7 +45,7 @@ impl Default for Restarts {
 
 impl Restarts {
     /// Takes what is decided. Returns whether the estimation is to begin anew.
-    pub(super) fn update(&mut self, now: Instant, shortage: Shortage, estimate: u64) -> bool {
+    pub(super) fn update(&mut self, now: Instant, shortage: Shortage, lossy: bool, estimate: u64) -> bool {
         let (since, before) = match (&self.state, shortage) {
             (State::Content(since), Shortage::None) => {
                 if since.is_none_or(|since| now.saturating_duration_since(since) >= CALM) {
@@ -61,7 +63,7 @@ impl Restarts {
             }
             (State::Waiting(since, before), _) => (*since, *before),
         };
-        let first = if shortage == Shortage::All { DARK } else { SHORT };
+        let first = if lossy { LOSSY } else { CLEAN };
         let wait = (first * 2u32.saturating_pow(self.in_vain)).min(LONGEST);
         let restart = now.saturating_duration_since(since) >= wait;
         if restart {
@@ -83,40 +85,44 @@ mod tests {
     /// The moments of restarts, in milliseconds, where every half second brings a decision.
     fn restarts(
         restarts: &mut Restarts,
-        start: Instant,
+        from: Instant,
         seconds: u64,
-        shortage: Shortage,
+        (shortage, lossy): (Shortage, bool),
         rate: fn(u64) -> u64,
     ) -> Vec<u64> {
         let moments = (0..seconds * 2).map(|step| step * 500);
-        moments.filter(|at| restarts.update(start + ms(*at), shortage, rate(*at))).collect()
+        moments.filter(|at| restarts.update(from + ms(*at), shortage, lossy, rate(*at))).collect()
+    }
+
+    const SHORT: (Shortage, bool) = (Shortage::Part, false);
+    const CONTENT: (Shortage, bool) = (Shortage::None, false);
+
+    #[test]
+    fn who_is_short_on_a_clean_path_is_measured_anew_after_a_second_and_ever_more_rarely() {
+        let all = restarts(&mut Restarts::default(), Instant::now(), 130, SHORT, |_| 100_000);
+        assert_eq!(all, [1000, 3000, 7000, 15_000, 31_000, 61_000, 91_000, 121_000]);
     }
 
     #[test]
-    fn who_sees_nothing_is_measured_anew_after_two_seconds_and_ever_more_rarely() {
-        let all = restarts(&mut Restarts::default(), Instant::now(), 130, Shortage::All, |_| 100_000);
-        assert_eq!(all, [2000, 6000, 14_000, 30_000, 60_000, 90_000, 120_000]);
-    }
-
-    #[test]
-    fn who_sees_something_waits_longer_and_whoever_lacks_nothing_is_left_alone() {
-        assert_eq!(restarts(&mut Restarts::default(), Instant::now(), 20, Shortage::Part, |_| 100_000), [5000, 15_000]);
-        assert!(restarts(&mut Restarts::default(), Instant::now(), 90, Shortage::None, |_| 100_000).is_empty());
+    fn loss_makes_for_a_longer_wait_and_whoever_lacks_nothing_is_left_alone() {
+        let lossy = restarts(&mut Restarts::default(), Instant::now(), 20, (Shortage::All, true), |_| 100_000);
+        assert_eq!(lossy, [5000, 15_000]);
+        assert!(restarts(&mut Restarts::default(), Instant::now(), 90, CONTENT, |_| 100_000).is_empty());
     }
 
     #[test]
     fn an_estimate_that_grows_is_not_disturbed() {
-        let grows = |at| 100_000 + at * 20;
-        assert!(restarts(&mut Restarts::default(), Instant::now(), 8, Shortage::Part, grows).is_empty());
+        let grows = |at| 100_000 + at * 60;
+        assert!(restarts(&mut Restarts::default(), Instant::now(), 5, SHORT, grows).is_empty());
     }
 
     #[test]
     fn a_short_relief_does_not_shorten_the_wait_and_a_long_one_does() {
         let (mut one, start) = (Restarts::default(), Instant::now());
-        assert_eq!(restarts(&mut one, start, 8, Shortage::All, |_| 100_000), [2000, 6000]);
-        restarts(&mut one, start + ms(8000), 5, Shortage::None, |_| 100_000);
-        assert_eq!(restarts(&mut one, start + ms(13_000), 10, Shortage::All, |_| 100_000), [8000]);
-        restarts(&mut one, start + ms(23_000), 12, Shortage::None, |_| 100_000);
-        assert_eq!(restarts(&mut one, start + ms(35_000), 4, Shortage::All, |_| 100_000), [2000]);
+        assert_eq!(restarts(&mut one, start, 5, SHORT, |_| 100_000), [1000, 3000]);
+        restarts(&mut one, start + ms(5000), 5, CONTENT, |_| 100_000);
+        assert_eq!(restarts(&mut one, start + ms(10_000), 6, SHORT, |_| 100_000), [4000]);
+        restarts(&mut one, start + ms(16_000), 12, CONTENT, |_| 100_000);
+        assert_eq!(restarts(&mut one, start + ms(28_000), 2, SHORT, |_| 100_000), [1000]);
     }
 }

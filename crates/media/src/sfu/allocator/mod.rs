@@ -37,8 +37,8 @@ const CALM: Duration = Duration::from_secs(30);
 /// An estimate that is this little too small, in percent, for this time, changes nothing.
 const SLACK_PERCENT: u64 = 10;
 const SLACK: Duration = Duration::from_millis(500);
-/// No padding for so long after a fall: it would only keep the queue full.
-const QUIET: Duration = Duration::from_millis(500);
+/// How long a fall takes to become one in the queues.
+const FALLING: Duration = Duration::from_millis(500);
 
 /// How much a picture matters. The first two are one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,8 +120,10 @@ pub struct Allocation<K> {
     /// What the lowest step of every picture would take, sound included.
     pub least: BitsPerSecond,
     /// What must be available for the next step up: what to pad to. `None` when nothing is left
-    /// to rise to, and for a moment after a fall.
+    /// to rise to.
     pub next: Option<BitsPerSecond>,
+    /// Something was just taken away for want of bandwidth, and the queues are still full of it.
+    pub falling: bool,
 }
 
 impl<K> Allocation<K> {
@@ -208,9 +210,8 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
             least: BitsPerSecond(sound.0.saturating_add(least)),
             total: BitsPerSecond(sound.0.saturating_add(used)),
             desired: BitsPerSecond(sound.0.saturating_add(desired)),
-            next: next
-                .filter(|_| !within(now, self.fell_at, QUIET))
-                .map(|next| BitsPerSecond(sound.0.saturating_add(next))),
+            next: next.map(|next| BitsPerSecond(sound.0.saturating_add(next))),
+            falling: within(now, self.fell_at, FALLING),
             decisions,
         }
     }
