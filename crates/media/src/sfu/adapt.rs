@@ -13,6 +13,7 @@ use super::{
     demand::{self, Need},
     layers::LayerSet,
     link::TrackKey,
+    restart::Path,
     select::Target,
     speakers::last_speakers,
     track::Track,
@@ -24,9 +25,6 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// How often a receiver's bandwidth is divided anew where nothing calls for it earlier.
 const DIVIDE: Duration = Duration::from_millis(500);
-
-/// A path that loses more than this share has something wrong.
-const LOSSY: f32 = 0.02;
 
 /// What is sent over a slower path, in bits per second, is paced packet by packet.
 const SLOW: u64 = 1_500_000;
@@ -44,7 +42,7 @@ impl Sfu {
     /// The estimate of what can be sent to a receiver has changed.
     pub(super) fn estimated(&mut self, now: Instant, key: usize, estimate: Estimate) {
         let Some(link) = self.links.get_mut(key) else { return };
-        link.bandwidth.lossy = estimate.loss.is_some_and(|loss| loss > LOSSY);
+        link.bandwidth.path = Path::of(estimate.loss);
         let estimate = estimate.rate;
         let former = link.bandwidth.estimated(estimate);
         if std::env::var("TRACE2").is_ok() {
@@ -171,7 +169,7 @@ impl Sfu {
             link.session.set_bitrates(asked.0, asked.1);
         }
         link.bandwidth.shortage = allocation.shortage();
-        if link.bandwidth.restarts.update(now, link.bandwidth.shortage, link.bandwidth.lossy, estimate) {
+        if link.bandwidth.restarts.update(now, link.bandwidth.shortage, link.bandwidth.path, estimate) {
             link.session.restart_estimation(estimate.max(LEAST_RESTART));
         }
     }

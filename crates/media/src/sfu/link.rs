@@ -9,7 +9,7 @@ use super::{
     RoomKey,
     allocator::{Allocator, Shortage},
     data::Budget,
-    restart::Restarts,
+    restart::{Path, Restarts},
 };
 use crate::session::{INITIAL_ESTIMATE, Line, Session, VideoCodec};
 
@@ -68,8 +68,7 @@ pub(super) struct Bandwidth {
     /// What the lowest step of each would have taken.
     pub(super) least: u64,
     pub(super) shortage: Shortage,
-    /// A part of what was sent in the last second was lost.
-    pub(super) lossy: bool,
+    pub(super) path: Path,
     /// When it is next divided anew.
     pub(super) divide_at: Instant,
     pub(super) restarts: Restarts,
@@ -85,7 +84,7 @@ impl Bandwidth {
             used: 0,
             least: 0,
             shortage: Shortage::None,
-            lossy: false,
+            path: Path::Silent,
             divide_at: now,
             restarts: Restarts::default(),
         }

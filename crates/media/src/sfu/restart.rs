@@ -15,11 +15,39 @@ use super::allocator::Shortage;
 /// on one that loses something.
 const CLEAN: Duration = Duration::from_secs(1);
 const LOSSY: Duration = Duration::from_secs(5);
+/// The same on a path that carries nothing: there is nothing to be disturbed, and nothing else
+/// to learn from.
+const SILENT: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// After so long with all that was wanted, the waits are short again.
 const CALM: Duration = Duration::from_secs(10);
 /// An estimate that grows by this much, in percent, gets there without help.
 const GROWTH_PERCENT: u64 = 120;
+
+/// A path that loses more than this share has something wrong.
+const MOST_LOSS: f32 = 0.02;
+
+/// What becomes of what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// Nothing is sent, or nobody tells.
+    Silent,
+    /// All of it arrives.
+    Clean,
+    /// A part is lost.
+    Lossy,
+}
+
+impl Path {
+    /// By the share of the last second that was lost.
+    pub(super) fn of(loss: Option<f32>) -> Self {
+        match loss {
+            None => Self::Silent,
+            Some(loss) if loss > MOST_LOSS => Self::Lossy,
+            Some(_) => Self::Clean,
+        }
+    }
+}
 
 /// Follows one receiver.
 #[derive(Debug)]
@@ -45,7 +73,7 @@ impl Default for Restarts {
 
 impl Restarts {
     /// Takes what is decided. Returns whether the estimation is to begin anew.
-    pub(super) fn update(&mut self, now: Instant, shortage: Shortage, lossy: bool, estimate: u64) -> bool {
+    pub(super) fn update(&mut self, now: Instant, shortage: Shortage, path: Path, estimate: u64) -> bool {
         let (since, before) = match (&self.state, shortage) {
             (State::Content(since), Shortage::None) => {
                 if since.is_none_or(|since| now.saturating_duration_since(since) >= CALM) {
@@ -63,8 +91,12 @@ impl Restarts {
             }
             (State::Waiting(since, before), _) => (*since, *before),
         };
-        let first = if lossy { LOSSY } else { CLEAN };
-        let wait = (first * 2u32.saturating_pow(self.in_vain)).min(LONGEST);
+        let doubled = 2u32.saturating_pow(self.in_vain);
+        let wait = match path {
+            Path::Silent => SILENT,
+            Path::Clean => (CLEAN * doubled).min(LONGEST),
+            Path::Lossy => (LOSSY * doubled).min(LONGEST),
+        };
         let restart = now.saturating_duration_since(since) >= wait;
         if restart {
             self.in_vain = (self.in_vain + 1).min(8);
@@ -87,15 +119,15 @@ mod tests {
         restarts: &mut Restarts,
         from: Instant,
         seconds: u64,
-        (shortage, lossy): (Shortage, bool),
+        (shortage, path): (Shortage, Path),
         rate: fn(u64) -> u64,
     ) -> Vec<u64> {
         let moments = (0..seconds * 2).map(|step| step * 500);
-        moments.filter(|at| restarts.update(from + ms(*at), shortage, lossy, rate(*at))).collect()
+        moments.filter(|at| restarts.update(from + ms(*at), shortage, path, rate(*at))).collect()
     }
 
-    const SHORT: (Shortage, bool) = (Shortage::Part, false);
-    const CONTENT: (Shortage, bool) = (Shortage::None, false);
+    const SHORT: (Shortage, Path) = (Shortage::Part, Path::Clean);
+    const CONTENT: (Shortage, Path) = (Shortage::None, Path::Clean);
 
     #[test]
     fn who_is_short_on_a_clean_path_is_measured_anew_after_a_second_and_ever_more_rarely() {
@@ -105,9 +137,15 @@ mod tests {
 
     #[test]
     fn loss_makes_for_a_longer_wait_and_whoever_lacks_nothing_is_left_alone() {
-        let lossy = restarts(&mut Restarts::default(), Instant::now(), 20, (Shortage::All, true), |_| 100_000);
+        let lossy = restarts(&mut Restarts::default(), Instant::now(), 20, (Shortage::All, Path::Lossy), |_| 100_000);
         assert_eq!(lossy, [5000, 15_000]);
         assert!(restarts(&mut Restarts::default(), Instant::now(), 90, CONTENT, |_| 100_000).is_empty());
+    }
+
+    #[test]
+    fn a_path_that_carries_nothing_is_tried_every_second() {
+        let silent = restarts(&mut Restarts::default(), Instant::now(), 6, (Shortage::All, Path::Silent), |_| 100_000);
+        assert_eq!(silent, [1000, 2000, 3000, 4000, 5000]);
     }
 
     #[test]

@@ -14,8 +14,9 @@ use madang_media::{payload::PayloadInfo, session::VideoCodec};
 pub(crate) const FRAME: Duration = Duration::from_millis(33);
 pub(crate) const TICKS: u32 = 2970;
 const PACKET: usize = 1100;
-/// The bit rates of the layers, from the smallest, and their sizes.
-const LAYERS: [(usize, u16, u16); 3] = [(150_000, 320, 180), (500_000, 640, 360), (1_700_000, 1280, 720)];
+/// The bit rates of the layers, from the smallest, and their sizes; the last is one without others.
+const LAYERS: [(usize, u16, u16); 4] =
+    [(150_000, 320, 180), (500_000, 640, 360), (1_700_000, 1280, 720), (2_500_000, 1280, 720)];
 /// Temporal layers over four frames, and how far back the frame is that each needs: RFC 7741's
 /// Appendix-like pattern of three layers.
 const PATTERN: [(u8, u64); 4] = [(0, 4), (2, 1), (1, 2), (2, 1)];
@@ -155,7 +156,6 @@ impl Parts {
 pub(crate) struct Shown {
     pub(crate) at: Instant,
     pub(crate) layer: u8,
-    pub(crate) captured: u64,
 }
 
 /// A jitter buffer's delay: as late as the latest frame of the last seconds, and half a second at
@@ -199,7 +199,6 @@ pub(crate) struct Decoder {
     pub(crate) disorder: usize,
     stuck_since: Option<Instant>,
     playout: Playout,
-    pub(crate) log: Vec<(Instant, String)>,
 }
 
 impl Decoder {
@@ -209,7 +208,6 @@ impl Decoder {
         let Some(id) = info.picture_id.map(|id| u64::from(id.value)) else { return };
         let Some(mark) = payload.get(16..16 + Mark::LENGTH).and_then(Mark::read) else { return };
         let id = self.unwrap(id);
-        self.log.push((now, format!("id {id} {mark:?} newest {:?}", self.newest)));
         let parts = self.waiting.entry(id).or_default();
         if parts.mark.is_some_and(|other| (other.layer, other.frame) != (mark.layer, mark.frame)) {
             self.disorder += 1;
@@ -246,7 +244,7 @@ impl Decoder {
             self.newest = Some(id);
             self.decoded.insert((mark.layer, mark.frame));
             let at = self.playout.show(now, mark.captured);
-            self.shown.push(Shown { at, layer: mark.layer, captured: mark.captured });
+            self.shown.push(Shown { at, layer: mark.layer });
             self.stuck_since = None;
             self.waiting.retain(|other, _| *other > id);
         }
