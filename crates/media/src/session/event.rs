@@ -56,6 +56,8 @@ pub struct MediaPacket {
     pub timestamp: u32,
     /// Its marker bit.
     pub marker: bool,
+    /// One before it in its stream is missing, and is not asked for any more.
+    pub lost: bool,
     /// Its payload, shared by all who get it.
     pub payload: Arc<[u8]>,
     /// RFC 6464.

@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod error;
 mod event;
+mod gaps;
 mod negotiation;
 
 use std::{
@@ -33,6 +34,7 @@ pub use event::{
     AudioLevel, DataChannel, Estimate, LayerId, Line, MediaPacket, Orientation, OutgoingPacket, SenderReport,
     SessionEvent, SessionOutput, Transmit, Transport, Vp8Numbers,
 };
+use gaps::Gaps;
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
 
@@ -55,12 +57,19 @@ const HISTORY_AGE: Duration = Duration::from_secs(3);
 /// Nothing is sent again where that would be more than this share of all.
 const MOST_REPEATED: f32 = 0.3;
 
+/// A stream that comes in.
+struct Incoming {
+    line: Line,
+    layer: LayerId,
+    gaps: Gaps,
+}
+
 /// One end of a link. See the module.
 pub struct Session {
     rtc: Rtc,
     negotiation: Negotiation,
     /// Which line and layer a stream belongs to, by SSRC.
-    incoming: HashMap<u32, (Line, LayerId)>,
+    incoming: HashMap<u32, Incoming>,
     /// SSRCs of what is sent, by line; several where a client sends simulcast.
     outgoing: HashMap<(Line, LayerId), Ssrc>,
     connected: bool,
@@ -119,7 +128,7 @@ impl Session {
     /// The line is needed no more.
     pub fn release(&mut self, line: Line) {
         self.outgoing.retain(|(of, _), _| *of != line);
-        self.incoming.retain(|_, (of, _)| *of != line);
+        self.incoming.retain(|_, stream| stream.line != line);
         self.negotiation.release(line);
     }
 
@@ -337,16 +346,6 @@ impl Session {
             }
             // What `EgressBitrateEstimate` says is a mean over three seconds: too late for a fall.
             Event::PeerStats(stats) if self.connected => {
-                if std::env::var("TRACE3").is_ok() {
-                    eprintln!(
-                        "PS {:?} est {:?} loss {:?} rtt {:?} tx {}",
-                        self.now,
-                        stats.bwe_tx.map(|b| b.as_u64()),
-                        stats.egress_loss_fraction,
-                        stats.rtt,
-                        stats.peer_bytes_tx
-                    );
-                }
                 let (rate, loss) = (stats.bwe_tx?.as_u64(), stats.egress_loss_fraction);
                 Some(SessionEvent::Estimate(Estimate { rate, loss }))
             }
@@ -371,10 +370,12 @@ impl Session {
 
     fn packet(&mut self, packet: RtpPacket) -> Option<MediaPacket> {
         let ssrc = packet.header.ssrc;
-        let (line, layer) = match self.incoming.get(&*ssrc) {
-            Some(found) => *found,
-            None => self.learn(ssrc)?,
-        };
+        if !self.incoming.contains_key(&*ssrc) {
+            self.learn(ssrc)?;
+        }
+        let stream = self.incoming.get_mut(&*ssrc)?;
+        let (line, layer) = (stream.line, stream.layer);
+        let lost = stream.gaps.packet(*packet.seq_no);
         let extensions = &packet.header.ext_vals;
         let audio_level = extensions.audio_level.map(|level| AudioLevel {
             below_full: level.unsigned_abs().min(127),
@@ -396,19 +397,20 @@ impl Session {
             orientation: extensions.video_orientation.map(Orientation),
             audio_level,
             report,
+            lost,
             payload: packet.payload,
         })
     }
 
     /// Which line and layer a stream is that str0m has accepted, from its MID and RID.
-    fn learn(&mut self, ssrc: Ssrc) -> Option<(Line, LayerId)> {
+    fn learn(&mut self, ssrc: Ssrc) -> Option<()> {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
         let (line, media) = self.negotiation.by_mid(mid)?;
-        let found = (line, media.layer(rid));
-        self.incoming.insert(*ssrc, found);
-        Some(found)
+        let layer = media.layer(rid);
+        self.incoming.insert(*ssrc, Incoming { line, layer, gaps: Gaps::default() });
+        Some(())
     }
 }
 

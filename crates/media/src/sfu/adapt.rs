@@ -45,9 +45,6 @@ impl Sfu {
         link.bandwidth.path = Path::of(estimate.loss);
         let estimate = estimate.rate;
         let former = link.bandwidth.estimated(estimate);
-        if std::env::var("TRACE2").is_ok() {
-            eprintln!("EST {:?} {} {:?} {}", now, link.participant, link.bandwidth.asked, estimate);
-        }
         // A fall is answered at once, so that no queue grows; a rise can wait for its turn, except
         // where nothing is to be seen.
         if estimate < former || link.bandwidth.shortage == Shortage::All {

@@ -38,6 +38,9 @@ impl Sfu {
             _ => PayloadInfo::SOUND,
         };
         track.saw(now, &packet, &info);
+        // Whoever gets this layer can't ask for what the forwarder has not got itself.
+        let ask = packet.lost && track.kind == TrackKind::Video && track.keyframes.request(now, packet.layer);
+        let place = link.up.get(&packet.line).copied().filter(|_| ask);
         let arrived = Arrived { packet: &packet, info: &info, codec, live: track.activity.live(now) };
         let mut smaller: SmallVec<[(usize, Line, OutgoingPacket); 1]> = SmallVec::new();
         for subscription in &mut track.subscriptions {
@@ -55,6 +58,9 @@ impl Sfu {
                 receiver.dirty = true;
                 dirty.push(subscription.link);
             }
+        }
+        if let Some(place) = place {
+            self.ask_keyframe(now, place, packet.layer);
         }
         for (receiver, line, outgoing) in smaller {
             self.begin_smaller(now, receiver, line, outgoing);

@@ -30,22 +30,6 @@ fn settled_on(world: &World, name: &str, layer: u8, from: Instant) -> Option<Dur
     (0..shown.len()).find(|place| good(*place)).map(|place| shown[place].at - from)
 }
 
-fn trace(world: &World, name: &str, zero: Instant) {
-    if std::env::var("TRACE").is_ok() {
-        for (at, d) in world.deliveries(name) {
-            let t = if at >= zero { (at - zero).as_secs_f64() } else { -(zero - at).as_secs_f64() };
-            eprintln!(
-                "{name} {t:.3} {:?} t{:?} {:?} {:?} paused {}",
-                d.layer.as_ref().map(|l| l.as_str().to_owned()),
-                d.temporal,
-                d.available_bps.map(|b| b.0),
-                d.reason,
-                d.paused
-            );
-        }
-    }
-}
-
 #[test]
 fn a_watcher_whose_bandwidth_falls_gets_a_smaller_picture_and_the_larger_again_when_it_recovers() {
     for seed in seeds(1..2) {
@@ -59,14 +43,8 @@ fn a_watcher_whose_bandwidth_falls_gets_a_smaller_picture_and_the_larger_again_w
         world.set_down("bo", LinkConfig { rate: Some(300_000), ..good() });
         world.run(s(15));
         let recovery = world.now;
-        trace(&world, "bo", fall);
         let down = settled_on(&world, "bo", 0, fall).expect("the smallest layer fits");
         assert!(down <= s(2), "down after {down:?}");
-        println!(
-            "FIG silence {:?} heard {}",
-            longest_silence(&world, "bo", fall + s(2), recovery),
-            heard_percent(&world, "bo", fall, recovery)
-        );
         assert!(longest_silence(&world, "bo", fall + s(2), recovery) < ms(200), "sound suffers");
         assert!(heard_percent(&world, "bo", fall, recovery) >= 95, "sound suffers");
         let seen = world.people["bo"].picture().between(fall + s(5), recovery).count();
@@ -75,7 +53,6 @@ fn a_watcher_whose_bandwidth_falls_gets_a_smaller_picture_and_the_larger_again_w
         world.set_down("bo", good());
         world.run(s(15));
         let up = settled_on(&world, "bo", 2, recovery).expect("the largest layer comes back");
-        println!("FIG down {down:?} up {up:?}");
         assert!(up <= s(10), "up after {up:?}");
 
         let frozen = world.people["cy"].picture().frozen(fall, world.now);
@@ -110,8 +87,6 @@ fn a_picture_in_one_layer_begins_at_once_and_comes_back_after_a_squeeze_that_pau
         for name in watchers {
             let first = world.people[name].pictures.values().next().and_then(|picture| picture.shown.first());
             let first = first.expect("something is seen").at - begin;
-            trace(&world, name, begin);
-            println!("FIG first {first:?}");
             assert!(first <= s(2), "{name} sees something after {first:?}");
             let frozen = world.people[name].picture().frozen(begin + s(2), world.now);
             assert_eq!(frozen, Duration::ZERO, "{name}");
@@ -129,9 +104,7 @@ fn a_picture_in_one_layer_begins_at_once_and_comes_back_after_a_squeeze_that_pau
         }
         world.run(s(15));
         for name in watchers {
-            trace(&world, name, recovery);
             let back = world.people[name].picture().between(recovery + s(1), world.now).next().expect("comes back").at;
-            println!("FIG back {:?}", back - recovery);
             assert!(back - recovery <= s(10), "{name} sees something again after {:?}", back - recovery);
             let frozen = world.people[name].picture().frozen(recovery + s(10), world.now);
             assert_eq!(frozen, Duration::ZERO, "{name} sees it, and it stops again");

@@ -20,31 +20,12 @@ fn with_five_percent_loss_and_jitter_the_picture_stands_still_for_less_than_a_hu
         world.set_down("bo", bad);
         world.run(s(10));
         let begin = world.now;
-        world.run(s(60));
+        world.run(s(150));
         let picture = world.people["bo"].picture();
-        for (at, d) in world.deliveries("bo") {
-            eprintln!(
-                "bo {:?} {:?} t{:?} {:?} {:?} paused {}",
-                at.saturating_duration_since(begin),
-                d.layer.as_ref().map(|l| l.as_str().to_owned()),
-                d.temporal,
-                d.available_bps.map(|b| b.0),
-                d.reason,
-                d.paused
-            );
-        }
-        let mut last = begin;
-        for sh in picture.between(begin, world.now) {
-            if sh.at - last > ms(183) {
-                eprintln!("GAP {:?} {:?}", last - begin, sh.at - last);
-            }
-            last = sh.at;
-        }
         let frozen = picture.frozen(begin, world.now);
-        println!("FIG frozen {frozen:?} frames {}", picture.between(begin, world.now).count());
-        assert!(frozen < ms(600), "{frozen:?} of 60 s");
+        assert!(frozen < (world.now - begin) / 100, "{frozen:?} of two and a half minutes");
         // The estimate may leave only the lowest temporal layer, a quarter of the frames.
-        assert!(picture.between(begin, world.now).count() > 60 * 7);
+        assert!(picture.between(begin, world.now).count() > 150 * 7);
         assert_eq!(picture.disorder, 0);
     }
 }

@@ -243,7 +243,11 @@ impl Person {
                 let line = self.lines.iter().find(|line| line.line == packet.line);
                 let Some((kind, track)) = line.and_then(|line| Some((line.kind, line.track.clone()?))) else { return };
                 if kind == TrackKind::Video {
-                    self.pictures.entry(track).or_default().packet(now, packet.timestamp, &packet.payload);
+                    let picture = self.pictures.entry(track).or_default();
+                    picture.packet(now, packet.timestamp, &packet.payload);
+                    if packet.lost {
+                        picture.lost();
+                    }
                 } else {
                     let heard = self.sounds.entry(track).or_default();
                     heard.doubled += usize::from(heard.packets.insert(packet.seq, now).is_some());

@@ -198,6 +198,7 @@ pub(crate) struct Decoder {
     /// Frames that came out of the order of their PictureIDs or timestamps.
     pub(crate) disorder: usize,
     stuck_since: Option<Instant>,
+    in_vain: bool,
     playout: Playout,
 }
 
@@ -245,7 +246,7 @@ impl Decoder {
             self.decoded.insert((mark.layer, mark.frame));
             let at = self.playout.show(now, mark.captured);
             self.shown.push(Shown { at, layer: mark.layer });
-            self.stuck_since = None;
+            (self.stuck_since, self.in_vain) = (None, false);
             self.waiting.retain(|other, _| *other > id);
         }
         if self.waiting.values().any(|parts| parts.complete().is_some()) {
@@ -253,10 +254,15 @@ impl Decoder {
         }
     }
 
+    /// A packet is lost for good: whoever waits for it waits in vain.
+    pub(crate) fn lost(&mut self) {
+        self.in_vain |= self.stuck_since.is_some();
+    }
+
     /// Whether frames have been coming for so long without one that can be shown that a decoder
     /// asks for a keyframe.
     pub(crate) fn wants_keyframe(&mut self, now: Instant) -> bool {
-        let wants = self.stuck_since.is_some_and(|since| now - since >= STUCK);
+        let wants = std::mem::take(&mut self.in_vain) || self.stuck_since.is_some_and(|since| now - since >= STUCK);
         if wants {
             self.stuck_since = Some(now);
         }
