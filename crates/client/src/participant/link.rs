@@ -251,7 +251,7 @@ impl Link {
                 None
             }
             SessionEvent::Estimate(estimate) => {
-                self.estimate = Some(estimate);
+                self.estimate = Some(estimate.rate);
                 Some(LinkOutput::Estimate)
             }
             SessionEvent::Data(channel, message) => {

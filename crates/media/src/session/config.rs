@@ -1,6 +1,10 @@
 //! How a session is set up.
 
-use std::{fmt, net::SocketAddr, time::Instant};
+use std::{
+    fmt,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use str0m::{
     RtcConfig,
@@ -8,13 +12,11 @@ use str0m::{
     crypto::dtls::{DtlsCert, DtlsVersion},
 };
 
-/// Packets kept for each sent stream, to be sent again when a receiver asks (RFC 4585 §6.2.1).
-/// Two seconds of a 2.5 Mbit/s picture.
-const HISTORY_VIDEO: usize = 512;
-const HISTORY_AUDIO: usize = 64;
-
 /// What bandwidth estimation begins with, in bits per second; probes raise it within a second.
 pub const INITIAL_ESTIMATE: u64 = 3_000_000;
+
+/// How often the estimate is looked at.
+const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Which end of a link a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +111,7 @@ impl SessionConfig {
             .set_ice_lite(self.role == Role::Server)
             .enable_opus(true, false)
             .enable_bwe(Some(Bitrate::bps(INITIAL_ESTIMATE)))
-            .set_send_buffer_audio(HISTORY_AUDIO)
-            .set_send_buffer_video(HISTORY_VIDEO);
+            .set_stats_interval(Some(ESTIMATE_INTERVAL));
         if self.role == Role::Server {
             config = config.set_dtls_version(DtlsVersion::Dtls12);
         }

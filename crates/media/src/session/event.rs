@@ -56,6 +56,8 @@ pub struct MediaPacket {
     pub timestamp: u32,
     /// Its marker bit.
     pub marker: bool,
+    /// One before it in its stream is missing, and is not asked for any more.
+    pub lost: bool,
     /// Its payload, shared by all who get it.
     pub payload: Arc<[u8]>,
     /// RFC 6464.
@@ -124,6 +126,16 @@ pub struct Vp8Numbers {
     pub key_idx: Option<u8>,
 }
 
+/// What is known of the path to the other end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// What can be sent, in bits per second, as payloads.
+    pub rate: u64,
+    /// The share that was lost over the last second, from 0 to 1; `None` where nothing was
+    /// reported.
+    pub loss: Option<f32>,
+}
+
 /// What happened in a session.
 #[derive(Debug)]
 pub enum SessionEvent {
@@ -138,8 +150,8 @@ pub enum SessionEvent {
         /// Which layer, where several are sent.
         layer: Option<LayerId>,
     },
-    /// Bandwidth estimation of what can be sent, in bits per second.
-    Estimate(u64),
+    /// What can be sent, a few times a second.
+    Estimate(Estimate),
     /// Bytes on a data channel.
     Data(DataChannel, Vec<u8>),
     /// The data channels can be used.

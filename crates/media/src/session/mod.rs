@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod error;
 mod event;
+mod gaps;
 mod negotiation;
 
 use std::{
@@ -19,20 +20,21 @@ use std::{
 use madang_protocol::{IceCandidate, Negotiation as Number, TrackId, TrackKind};
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
-    bwe::{Bitrate, BweKind},
+    bwe::Bitrate,
     change::SdpAnswer,
     media::{KeyframeRequestKind, Rid},
     net::{Protocol, Receive, TcpType},
-    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Descriptor},
+    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc, StreamTx, Vp8Descriptor},
 };
 
 pub use client::ClientLine;
 pub use config::{Certificate, INITIAL_ESTIMATE, LocalCandidate, Role, SessionConfig, VideoCodec};
 pub use error::SessionError;
 pub use event::{
-    AudioLevel, DataChannel, LayerId, Line, MediaPacket, Orientation, OutgoingPacket, SenderReport, SessionEvent,
-    SessionOutput, Transmit, Transport, Vp8Numbers,
+    AudioLevel, DataChannel, Estimate, LayerId, Line, MediaPacket, Orientation, OutgoingPacket, SenderReport,
+    SessionEvent, SessionOutput, Transmit, Transport, Vp8Numbers,
 };
+use gaps::Gaps;
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
 
@@ -51,16 +53,31 @@ const STEP: Duration = Duration::from_micros(1);
 /// How many of those there may be at one moment: more packets than any frame has.
 const MOST_AT_ONCE: u32 = 1000;
 
+/// Packets kept for each sent stream, to be sent again when the other end asks (RFC 4585 §6.2.1):
+/// two seconds of a 2.5 Mbit/s picture.
+const HISTORY: usize = 512;
+const HISTORY_AGE: Duration = Duration::from_secs(3);
+/// Nothing is sent again where that would be more than this share of all.
+const MOST_REPEATED: f32 = 0.3;
+
+/// A stream that comes in.
+struct Incoming {
+    line: Line,
+    layer: LayerId,
+    gaps: Gaps,
+}
+
 /// One end of a link. See the module.
 pub struct Session {
     rtc: Rtc,
     negotiation: Negotiation,
     /// Which line and layer a stream belongs to, by SSRC.
-    incoming: HashMap<u32, (Line, LayerId)>,
+    incoming: HashMap<u32, Incoming>,
     /// SSRCs of what is sent, by line; several where a client sends simulcast.
     outgoing: HashMap<(Line, LayerId), Ssrc>,
     connected: bool,
     ended: bool,
+    paced: bool,
     now: Instant,
     /// What str0m believes to be now.
     stepped: Instant,
@@ -90,6 +107,7 @@ impl Session {
             outgoing: HashMap::new(),
             connected: false,
             ended: false,
+            paced: false,
             now,
             stepped: now,
             early: 0,
@@ -116,7 +134,7 @@ impl Session {
     /// The line is needed no more.
     pub fn release(&mut self, line: Line) {
         self.outgoing.retain(|(of, _), _| *of != line);
-        self.incoming.retain(|_, (of, _)| *of != line);
+        self.incoming.retain(|_, stream| stream.line != line);
         self.negotiation.release(line);
     }
 
@@ -150,9 +168,11 @@ impl Session {
             let rids = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));
             for (layer, rid) in (0..).zip(rids) {
                 if let Some(stream) = api.stream_tx_by_mid(line.mid, rid) {
-                    // The shard paces what it sends; here it would cost a wake-up for each packet.
-                    stream.set_unpaced(true);
-                    self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
+                    stream.set_unpaced(!(self.paced && line.kind == TrackKind::Video));
+                    let known = self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
+                    if known != Some(stream.ssrc()) {
+                        forget_sent(stream);
+                    }
                 }
             }
         }
@@ -220,6 +240,15 @@ impl Session {
         stream.write_rtp(rtp_write(packet));
     }
 
+    /// What was sent on a line so far is not sent again, whatever is asked for: a keyframe
+    /// follows that makes it useless.
+    pub fn forget_sent(&mut self, line: Line) {
+        let Some(ssrc) = self.outgoing.get(&(line, LayerId(0))) else { return };
+        if let Some(stream) = self.rtc.direct_api().stream_tx(ssrc) {
+            forget_sent(stream);
+        }
+    }
+
     /// Asks the other end for a keyframe (RFC 4585 §6.3.1).
     pub fn request_keyframe(&mut self, line: Line, layer: LayerId) {
         let Some(media) = self.negotiation.line(line) else { return };
@@ -235,6 +264,26 @@ impl Session {
     /// as far as the estimate allows), and `desired` if the path can take it (probes find out).
     pub fn set_bitrates(&mut self, minimum: u64, desired: u64) {
         self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
+    }
+
+    /// Whether pictures are spread by str0m's pacer, so that on a slow path sound does not wait
+    /// behind a keyframe. It costs a wake-up for each packet.
+    pub fn set_paced(&mut self, paced: bool) {
+        if std::mem::replace(&mut self.paced, paced) == paced {
+            return;
+        }
+        let mut api = self.rtc.direct_api();
+        for ((line, _), ssrc) in &self.outgoing {
+            let video = self.negotiation.line(*line).is_some_and(|line| line.kind == TrackKind::Video);
+            if let Some(stream) = api.stream_tx(ssrc).filter(|_| video) {
+                stream.set_unpaced(!paced);
+            }
+        }
+    }
+
+    /// Begins bandwidth estimation anew, from this many bits per second.
+    pub fn restart_estimation(&mut self, from: u64) {
+        self.rtc.bwe().reset(Bitrate::bps(from));
     }
 
     /// Sends bytes on a data channel; `false` when it is not open or its buffer is full.
@@ -310,8 +359,10 @@ impl Session {
                 let layer = request.rid.map(|rid| media.layer(Some(rid)));
                 Some(SessionEvent::KeyframeWanted { line, layer })
             }
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                Some(SessionEvent::Estimate(estimate.as_u64()))
+            // What `EgressBitrateEstimate` says is a mean over three seconds: too late for a fall.
+            Event::PeerStats(stats) if self.connected => {
+                let (rate, loss) = (stats.bwe_tx?.as_u64(), stats.egress_loss_fraction);
+                Some(SessionEvent::Estimate(Estimate { rate, loss }))
             }
             Event::ChannelData(data) => {
                 let place = self.negotiation.channels.iter().position(|id| *id == Some(data.id))?;
@@ -334,10 +385,12 @@ impl Session {
 
     fn packet(&mut self, packet: RtpPacket) -> Option<MediaPacket> {
         let ssrc = packet.header.ssrc;
-        let (line, layer) = match self.incoming.get(&*ssrc) {
-            Some(found) => *found,
-            None => self.learn(ssrc)?,
-        };
+        if !self.incoming.contains_key(&*ssrc) {
+            self.learn(ssrc)?;
+        }
+        let stream = self.incoming.get_mut(&*ssrc)?;
+        let (line, layer) = (stream.line, stream.layer);
+        let lost = stream.gaps.packet(*packet.seq_no);
         let extensions = &packet.header.ext_vals;
         let audio_level = extensions.audio_level.map(|level| AudioLevel {
             below_full: level.unsigned_abs().min(127),
@@ -359,25 +412,32 @@ impl Session {
             orientation: extensions.video_orientation.map(Orientation),
             audio_level,
             report,
+            lost,
             payload: packet.payload,
         })
     }
 
     /// Which line and layer a stream is that str0m has accepted, from its MID and RID.
-    fn learn(&mut self, ssrc: Ssrc) -> Option<(Line, LayerId)> {
+    fn learn(&mut self, ssrc: Ssrc) -> Option<()> {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
         let (line, media) = self.negotiation.by_mid(mid)?;
-        let found = (line, media.layer(rid));
-        self.incoming.insert(*ssrc, found);
-        Some(found)
+        let layer = media.layer(rid);
+        self.incoming.insert(*ssrc, Incoming { line, layer, gaps: Gaps::default() });
+        Some(())
     }
 }
 
 /// Whether a datagram is RTP (RFC 7983 §7, RFC 5761 §4).
 fn is_rtp(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
+}
+
+fn forget_sent(stream: &mut StreamTx) {
+    // Without a limit str0m forgets how much it has repeated: the new begin counts from zero.
+    stream.set_rtx_cache(0, HISTORY_AGE, None);
+    stream.set_rtx_cache(HISTORY, HISTORY_AGE, Some(MOST_REPEATED));
 }
 
 fn rtp_write(packet: OutgoingPacket) -> RtpWrite {

@@ -9,21 +9,28 @@ use smallvec::SmallVec;
 
 use super::{
     Output, RoomKey, Sfu,
-    allocator::{Allocation, Candidate, Decision, Rank, Sending, Wanted},
+    allocator::{Allocation, Candidate, Decision, Rank, Sending, Shortage, Wanted},
     demand::{self, Need},
     layers::LayerSet,
     link::TrackKey,
+    restart::Path,
     select::Target,
     speakers::last_speakers,
     track::Track,
 };
-use crate::session::LayerId;
+use crate::session::{Estimate, LayerId};
 
 /// How often rooms are looked after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// How often a receiver's bandwidth is divided anew where nothing calls for it earlier.
 const DIVIDE: Duration = Duration::from_millis(500);
+
+/// What is sent over a slower path, in bits per second, is paced packet by packet.
+const SLOW: u64 = 1_500_000;
+
+/// Estimation begins anew with at least this, in bits per second.
+const LEAST_RESTART: u64 = 100_000;
 
 /// A layer that is needed and has not come for this long is one that its publisher can't send.
 const STALLED: Duration = Duration::from_secs(3);
@@ -33,12 +40,16 @@ const GUESSES: [(u32, u64); 4] = [(180, 150_000), (360, 500_000), (720, 1_700_00
 
 impl Sfu {
     /// The estimate of what can be sent to a receiver has changed.
-    pub(super) fn estimated(&mut self, now: Instant, key: usize, estimate: u64) {
+    pub(super) fn estimated(&mut self, now: Instant, key: usize, estimate: Estimate) {
         let Some(link) = self.links.get_mut(key) else { return };
-        let former = link.bandwidth.estimate.replace(estimate);
-        // A fall is answered at once, so that no queue grows; a rise can wait for its turn.
-        if former.is_none_or(|former| estimate < former) {
-            self.divide(now, key);
+        link.bandwidth.path = Path::of(estimate.loss);
+        let estimate = estimate.rate;
+        let former = link.bandwidth.estimated(estimate);
+        // A fall is answered at once, so that no queue grows; a rise can wait for its turn, except
+        // where nothing is to be seen.
+        if estimate < former || link.bandwidth.shortage == Shortage::All {
+            let rate = link.bandwidth.expected(former);
+            self.divide_rate(now, key, rate);
         }
     }
 
@@ -93,6 +104,11 @@ impl Sfu {
 
     /// Decides what a receiver gets of each track.
     pub(super) fn divide(&mut self, now: Instant, key: usize) {
+        let rate = self.links.get(key).map_or(0, |link| link.bandwidth.available());
+        self.divide_rate(now, key, rate);
+    }
+
+    fn divide_rate(&mut self, now: Instant, key: usize, rate: u64) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.bandwidth.divide_at = now + DIVIDE;
         let Some(room) = self.rooms.get(&link.room) else { return };
@@ -116,9 +132,11 @@ impl Sfu {
                 wanted.extend(track.wanted(now, key, place, speaks, on_stage));
             }
         }
-        let estimate = link.bandwidth.estimate.map(BitsPerSecond);
-        let allocation = link.allocator.allocate(now, estimate, link.bandwidth.limit, BitsPerSecond(sound), &wanted);
-        self.ask_bandwidth(key, &allocation);
+        let rate = BitsPerSecond(rate);
+        let allocation = link.allocator.allocate(now, Some(rate), link.bandwidth.limit, BitsPerSecond(sound), &wanted);
+        link.bandwidth.used = allocation.total.0;
+        link.bandwidth.least = allocation.least.0;
+        self.ask_bandwidth(now, key, &allocation);
         for decision in allocation.decisions {
             self.decided(key, decision);
         }
@@ -129,16 +147,27 @@ impl Sfu {
     }
 
     /// Tells the estimator what to find out: whether all of it would go through, and meanwhile
-    /// to keep up what the next step takes.
-    fn ask_bandwidth(&mut self, key: usize, allocation: &Allocation<TrackKey>) {
+    /// to keep up what the next step takes; or to begin anew where it has got stuck.
+    fn ask_bandwidth(&mut self, now: Instant, key: usize, allocation: &Allocation<TrackKey>) {
         let Some(link) = self.links.get_mut(key) else { return };
+        let estimate = link.bandwidth.estimate;
         let most = link.bandwidth.limit.map_or(u64::MAX, |limit| limit.0);
-        let asked = (allocation.next.map_or(0, |next| next.0).min(most), allocation.desired.0.min(most));
+        // Padding up to the whole estimate would keep a full queue full, and three quarters are
+        // enough for it to grow: it may be one and a half times of what arrives.
+        let next = allocation.next.filter(|_| !allocation.falling);
+        let padding = next.map_or(0, |next| next.0.min(most).min(estimate / 4 * 3));
+        // What waits in a pacer is too much after a fall, and is better lost than late.
+        link.session.set_paced(estimate < SLOW && !allocation.falling);
+        let asked = (padding, allocation.desired.0.min(most));
         let differs = |one: u64, other: u64| one.abs_diff(other) > one.max(other) / 20;
         let former = link.bandwidth.asked;
         if differs(former.0, asked.0) || differs(former.1, asked.1) {
             link.bandwidth.asked = asked;
             link.session.set_bitrates(asked.0, asked.1);
+        }
+        link.bandwidth.shortage = allocation.shortage();
+        if link.bandwidth.restarts.update(now, link.bandwidth.shortage, link.bandwidth.path, estimate) {
+            link.session.restart_estimation(estimate.max(LEAST_RESTART));
         }
     }
 
@@ -166,7 +195,7 @@ impl Sfu {
             layer: decision.target.and_then(|target| rids.get(usize::from(target.layer.0)).cloned()),
             height: decision.height.filter(|_| decision.target.is_some()),
             temporal: decision.target.and_then(|target| target.temporal),
-            available_bps: link.bandwidth.estimate.map(BitsPerSecond),
+            available_bps: Some(BitsPerSecond(link.bandwidth.estimate)),
             reason: decision.reason,
         };
         let told = subscription.told.as_ref();
@@ -285,7 +314,7 @@ impl Track {
             };
             let height = layer.height;
             let mut rates: SmallVec<[BitsPerSecond; 3]> =
-                layer.measure(now).iter().copied().map(BitsPerSecond).collect();
+                layer.meter.measure(now).iter().copied().map(BitsPerSecond).collect();
             if rates.is_empty() {
                 rates.push(BitsPerSecond(guess(height)));
             }

@@ -84,7 +84,7 @@ impl Sfu {
             last_check: now,
             wakes_at: None,
             due: now,
-            bandwidth: Bandwidth { estimate: None, limit: None, asked: (0, 0), divide_at: now },
+            bandwidth: Bandwidth::new(now),
             allocator: Allocator::default(),
             budget: Budget::new(now),
         });

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use madang_protocol::TrackKind;
+use smallvec::SmallVec;
 
 use super::{
     Sfu,
@@ -37,20 +38,48 @@ impl Sfu {
             _ => PayloadInfo::SOUND,
         };
         track.saw(now, &packet, &info);
+        // Whoever gets this layer can't ask for what the forwarder has not got itself.
+        let ask = packet.lost && track.kind == TrackKind::Video && track.keyframes.request(now, packet.layer);
+        let place = link.up.get(&packet.line).copied().filter(|_| ask);
         let arrived = Arrived { packet: &packet, info: &info, codec, live: track.activity.live(now) };
+        let mut smaller: SmallVec<[(usize, Line, OutgoingPacket); 1]> = SmallVec::new();
         for subscription in &mut track.subscriptions {
+            let former = subscription.selector.current();
             let Some(outgoing) = subscription.pass(now, &arrived) else { continue };
             let Some(receiver) = links.get_mut(subscription.link) else { continue };
             counters.forwarded += 1;
             counters.forwarded_bytes += packet.payload.len() as u64;
+            if former.is_some_and(|former| former > packet.layer) && subscription.selector.current() != former {
+                smaller.push((subscription.link, subscription.line, outgoing));
+                continue;
+            }
             receiver.session.write(subscription.line, outgoing);
             if !receiver.dirty {
                 receiver.dirty = true;
                 dirty.push(subscription.link);
             }
         }
+        if let Some(place) = place {
+            self.ask_keyframe(now, place, packet.layer);
+        }
+        for (receiver, line, outgoing) in smaller {
+            self.begin_smaller(now, receiver, line, outgoing);
+        }
         if !self.dirty.is_empty() {
             self.flush_at.get_or_insert(now + self.config.gather);
+        }
+    }
+
+    /// Sends the first packet of a smaller layer. A path that was too full for the larger one must
+    /// not carry that again: what was sent of it, and what waits to be, is not repeated.
+    fn begin_smaller(&mut self, now: Instant, key: usize, line: Line, outgoing: OutgoingPacket) {
+        let Some(receiver) = self.links.get_mut(key) else { return };
+        receiver.session.handle_timeout(now);
+        self.drain(now, key);
+        if let Some(receiver) = self.links.get_mut(key) {
+            receiver.session.forget_sent(line);
+            receiver.session.write(line, outgoing);
+            self.touch(now, key);
         }
     }
 

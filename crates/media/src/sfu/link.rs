@@ -3,9 +3,21 @@
 use std::{collections::HashMap, time::Instant};
 
 use madang_protocol::{BitsPerSecond, LinkId, ParticipantId, Subscribe, TrackId};
+use smallvec::SmallVec;
 
-use super::{RoomKey, allocator::Allocator, data::Budget};
-use crate::session::{Line, Session, VideoCodec};
+use super::{
+    RoomKey,
+    allocator::{Allocator, Shortage},
+    data::Budget,
+    restart::{Path, Restarts},
+};
+use crate::session::{INITIAL_ESTIMATE, Line, Session, VideoCodec};
+
+/// How many estimates have to agree on a rise: those of a second and a half.
+const STEADY: usize = 8;
+
+/// An estimate that falls to less than this share of what is sent goes on falling.
+const STEEP_PERCENT: u64 = 75;
 
 /// A track's place among all of a forwarder.
 pub(super) type TrackKey = usize;
@@ -44,13 +56,67 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Bandwidth {
     /// Measured, in bits per second.
-    pub(super) estimate: Option<u64>,
+    pub(super) estimate: u64,
+    /// The last estimates, the newest at the end.
+    recent: SmallVec<[u64; STEADY]>,
     /// Allowed by the room.
     pub(super) limit: Option<BitsPerSecond>,
     /// What was last asked of the estimator: minimum and desired.
     pub(super) asked: (u64, u64),
+    /// What was last given to all tracks together.
+    pub(super) used: u64,
+    /// What the lowest step of each would have taken.
+    pub(super) least: u64,
+    pub(super) shortage: Shortage,
+    pub(super) path: Path,
     /// When it is next divided anew.
     pub(super) divide_at: Instant,
+    pub(super) restarts: Restarts,
+}
+
+impl Bandwidth {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            estimate: INITIAL_ESTIMATE,
+            recent: SmallVec::new(),
+            limit: None,
+            asked: (0, 0),
+            used: 0,
+            least: 0,
+            shortage: Shortage::None,
+            path: Path::Silent,
+            divide_at: now,
+            restarts: Restarts::default(),
+        }
+    }
+
+    /// Takes an estimate; returns the one before.
+    pub(super) fn estimated(&mut self, estimate: u64) -> u64 {
+        if self.recent.len() == STEADY {
+            self.recent.remove(0);
+        }
+        self.recent.push(estimate);
+        std::mem::replace(&mut self.estimate, estimate)
+    }
+
+    /// What can be divided. On a slow path estimates go up and down by half, so to rise by one
+    /// takes some that agree, except where nothing is to be seen.
+    pub(super) fn available(&self) -> u64 {
+        if self.shortage == Shortage::All {
+            return self.estimate;
+        }
+        let steady = self.recent.iter().copied().min().unwrap_or(self.estimate);
+        self.estimate.min(steady.max(self.used))
+    }
+
+    /// What to reckon with after a fall from `former`. Half of what an estimate is made of is
+    /// older than the fall, so a steep one goes on, and a second change of layers would cost
+    /// another keyframe on a path that is full: better too low for a second. No picture is
+    /// paused on a suspicion, though.
+    pub(super) fn expected(&self, former: u64) -> u64 {
+        let steep = self.estimate < self.used.min(former) / 100 * STEEP_PERCENT;
+        if steep { (self.estimate / 4).max(self.least.min(self.estimate)) } else { self.available() }
+    }
 }
 
 impl Link {

@@ -17,6 +17,8 @@ mod io;
 pub mod keyframes;
 pub mod layers;
 mod link;
+mod meter;
+mod restart;
 pub mod rewrite;
 pub mod select;
 pub mod speakers;

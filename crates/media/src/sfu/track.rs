@@ -1,6 +1,6 @@
 //! A published track: its layers as they come in, and who gets it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use madang_protocol::{Delivery, ParticipantId, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource};
 use smallvec::SmallVec;
@@ -11,6 +11,7 @@ use super::{
     keyframes::KeyframeRequests,
     layers::{Activity, MAX_LAYERS},
     link::TrackKey,
+    meter::Meter,
     rewrite::Rewriter,
     select::LayerSelector,
     speakers::{Speakers, Voice},
@@ -32,9 +33,6 @@ pub(super) fn rids(track: &TrackInfo) -> &'static [&'static str] {
         (TrackKind::Video, _) => CAMERA,
     }
 }
-
-/// Temporal layers that are measured by themselves.
-const TEMPORAL: usize = 3;
 
 /// The forwarder's view of a room.
 #[derive(Default)]
@@ -73,11 +71,7 @@ pub(super) struct Layer {
     pub(super) rid: Option<&'static str>,
     /// From its newest keyframe, or guessed from what the publisher said of the track.
     pub(super) height: Option<u32>,
-    /// By temporal layer; more than three are counted with the third.
-    rates: [RateMeter; TEMPORAL],
-    /// What it took when it was last measured, in bits per second, with temporal layers up to
-    /// each; empty before.
-    pub(super) measured: SmallVec<[u64; TEMPORAL]>,
+    pub(super) meter: Meter,
 }
 
 /// One participant's share of a track.
@@ -101,8 +95,7 @@ impl Track {
             rid,
             // Each layer is half as high as the next, as the SDK sets them up.
             height: info.height.map(|height| height >> (count - 1 - place)),
-            rates: std::array::from_fn(|_| RateMeter::new(now)),
-            measured: SmallVec::new(),
+            meter: Meter::new(now),
         });
         Self {
             kind: info.kind,
@@ -131,8 +124,7 @@ impl Track {
     pub(super) fn saw(&mut self, now: Instant, packet: &MediaPacket, info: &PayloadInfo) {
         self.activity.packet(now, packet.layer);
         if let Some(layer) = self.layers.get_mut(usize::from(packet.layer.0)) {
-            let temporal = usize::from(info.temporal.unwrap_or(0)).min(TEMPORAL - 1);
-            layer.rates[temporal].add(now, packet.payload.len() + OVERHEAD);
+            layer.meter.add(now, usize::from(info.temporal.unwrap_or(0)), packet.payload.len());
             if let Some(size) = info.size {
                 // A picture on its side is as high as it is wide.
                 layer.height = Some(u32::from(size.height.min(size.width)));
@@ -148,24 +140,7 @@ impl Track {
 
     /// What its sound takes, in bits per second.
     pub(super) fn sound_rate(&mut self, now: Instant) -> u64 {
-        self.layers.iter_mut().map(|layer| layer.measure(now).last().copied().unwrap_or(0)).sum()
-    }
-}
-
-impl Layer {
-    /// What it takes in bits per second, with temporal layers up to each.
-    pub(super) fn measure(&mut self, now: Instant) -> &[u64] {
-        let rates = self.rates.each_mut().map(|rate| rate.bits_per_second(now));
-        if rates.iter().any(Option::is_some) {
-            let layers = rates.iter().rposition(Option::is_some).map_or(1, |last| last + 1);
-            let mut sum = 0;
-            self.measured.clear();
-            for rate in rates.into_iter().take(layers) {
-                sum += rate.unwrap_or(0);
-                self.measured.push(sum);
-            }
-        }
-        &self.measured
+        self.layers.iter_mut().map(|layer| layer.meter.last_second(now)).sum()
     }
 }
 
@@ -183,72 +158,5 @@ impl Subscription {
             told: None,
             open: false,
         }
-    }
-}
-
-/// What a packet takes beside its payload: IP, UDP, RTP with extensions, the seal.
-const OVERHEAD: usize = 20 + 8 + 12 + 12 + 16;
-
-/// Bits per second over the last second, in eighths.
-#[derive(Debug)]
-pub(super) struct RateMeter {
-    slots: [u64; Self::SLOTS],
-    slot: u64,
-    start: Instant,
-    /// When the first packet came.
-    since: Option<Instant>,
-}
-
-impl RateMeter {
-    const SLOTS: usize = 8;
-    const SLOT: Duration = Duration::from_millis(125);
-
-    fn new(now: Instant) -> Self {
-        Self { slots: [0; Self::SLOTS], slot: 0, start: now, since: None }
-    }
-
-    fn turn_to(&mut self, now: Instant) {
-        let slot = (now.saturating_duration_since(self.start).as_millis() / Self::SLOT.as_millis()) as u64;
-        for passed in (self.slot + 1..=slot).take(Self::SLOTS) {
-            self.slots[(passed % Self::SLOTS as u64) as usize] = 0;
-        }
-        self.slot = self.slot.max(slot);
-    }
-
-    pub(super) fn add(&mut self, now: Instant, bytes: usize) {
-        self.turn_to(now);
-        self.since.get_or_insert(now);
-        self.slots[(self.slot % Self::SLOTS as u64) as usize] += bytes as u64;
-    }
-
-    /// `None` before anything came for a quarter of a second, or when nothing came for a second.
-    pub(super) fn bits_per_second(&mut self, now: Instant) -> Option<u64> {
-        self.turn_to(now);
-        let age = now.saturating_duration_since(self.since?);
-        let sum: u64 = self.slots.iter().sum();
-        if sum == 0 {
-            self.since = None;
-            return None;
-        }
-        let window = age.min(Self::SLOT * Self::SLOTS as u32);
-        (window >= Self::SLOT * 2).then(|| sum * 8 * 1000 / u64::try_from(window.as_millis()).unwrap_or(1000).max(1))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_steady_stream_is_measured_and_silence_forgets_it() {
-        let start = Instant::now();
-        let mut meter = RateMeter::new(start);
-        assert_eq!(meter.bits_per_second(start), None);
-        for step in 0..200_u32 {
-            meter.add(start + Duration::from_millis(10) * step, 1250);
-        }
-        let rate = meter.bits_per_second(start + Duration::from_millis(1999)).expect("a rate");
-        assert!((900_000..=1_100_000).contains(&rate), "{rate}");
-        assert_eq!(meter.bits_per_second(start + Duration::from_secs(4)), None);
     }
 }

@@ -44,14 +44,18 @@ pub(crate) struct Person {
     due: Instant,
 }
 
-/// Three layers, unless the server says that some are not needed.
+/// Three layers or one, unless the server says that some are not needed.
 struct Camera {
-    encoders: [Encoder; 3],
-    needed: [bool; 3],
+    layers: Vec<Layer>,
     frame: u32,
     next: Instant,
-    seqs: [u64; 3],
     start: Instant,
+}
+
+struct Layer {
+    encoder: Encoder,
+    needed: bool,
+    seq: u64,
 }
 
 struct Microphone {
@@ -85,10 +89,11 @@ impl Person {
         }
     }
 
-    pub(crate) fn start_camera(&mut self, now: Instant) {
-        let encoders = [0, 1, 2].map(Encoder::new);
-        self.camera =
-            Some(Camera { encoders, needed: [true; 3], frame: 0, next: now, seqs: [1000, 2000, 3000], start: now });
+    /// A camera in three layers, or in a single one of 2.5 Mbit/s.
+    pub(crate) fn start_camera(&mut self, now: Instant, simulcast: bool) {
+        let numbers = if simulcast { 0..3 } else { 3..4 };
+        let layer = |number| Layer { encoder: Encoder::new(number), needed: true, seq: 1000 * u64::from(number) };
+        self.camera = Some(Camera { layers: numbers.map(layer).collect(), frame: 0, next: now, start: now });
     }
 
     pub(crate) fn start_microphone(&mut self, now: Instant) {
@@ -98,12 +103,13 @@ impl Person {
     /// The server says which layers somebody watches; `None` means all.
     pub(crate) fn demand(&mut self, layers: Option<&[Rid]>) {
         let Some(camera) = &mut self.camera else { return };
-        for (layer, rid) in ["l", "m", "h"].iter().enumerate() {
-            let needed = layers.is_none_or(|layers| layers.iter().any(|needed| needed.as_str() == *rid));
-            if needed && !camera.needed[layer] {
-                camera.encoders[layer].want_keyframe();
+        let only = camera.layers.len() == 1;
+        for (layer, rid) in camera.layers.iter_mut().zip(["l", "m", "h"]) {
+            let needed = layers.is_none_or(|layers| layers.iter().any(|needed| !only && needed.as_str() == rid));
+            if needed && !layer.needed {
+                layer.encoder.want_keyframe();
             }
-            camera.needed[layer] = needed;
+            layer.needed = needed;
         }
     }
 
@@ -143,14 +149,14 @@ impl Person {
         camera.frame += 1;
         let (Some(line), Some(payload_type), true) = (line, payload_type, self.connected) else { return };
         let captured = (now - camera.start).as_micros() as u64;
-        for (layer, encoder) in camera.encoders.iter_mut().enumerate().filter(|(layer, _)| camera.needed[*layer]) {
-            let (timestamp, packets) = encoder.encode(camera.frame, captured);
+        for (number, layer) in (0..).map(LayerId).zip(&mut camera.layers).filter(|(_, layer)| layer.needed) {
+            let (timestamp, packets) = layer.encoder.encode(camera.frame, captured);
             let count = packets.len();
             for (part, payload) in packets.into_iter().enumerate() {
-                camera.seqs[layer] += 1;
+                layer.seq += 1;
                 let packet = OutgoingPacket {
                     payload_type,
-                    seq: camera.seqs[layer],
+                    seq: layer.seq,
                     timestamp,
                     at: now,
                     marker: part + 1 == count,
@@ -160,8 +166,7 @@ impl Person {
                     orientation: None,
                     repeatable: true,
                 };
-                let layer = if line.rids.is_empty() { 0 } else { layer };
-                self.session.write_in(line.line, LayerId(layer as u8), packet);
+                self.session.write_in(line.line, number, packet);
             }
         }
         self.due = now;
@@ -230,16 +235,19 @@ impl Person {
             SessionEvent::KeyframeWanted { layer, .. } => {
                 self.keyframes_asked.push(now);
                 let Some(camera) = &mut self.camera else { return };
-                match layer.and_then(|layer| camera.encoders.get_mut(usize::from(layer.0))) {
-                    Some(encoder) => encoder.want_keyframe(),
-                    None => camera.encoders.iter_mut().for_each(Encoder::want_keyframe),
-                }
+                let named = |place: u8| layer.is_none_or(|layer| layer.0 == place);
+                let layers = (0..).zip(&mut camera.layers).filter(|(place, _)| named(*place));
+                layers.for_each(|(_, layer)| layer.encoder.want_keyframe());
             }
             SessionEvent::Packet(packet) => {
                 let line = self.lines.iter().find(|line| line.line == packet.line);
                 let Some((kind, track)) = line.and_then(|line| Some((line.kind, line.track.clone()?))) else { return };
                 if kind == TrackKind::Video {
-                    self.pictures.entry(track).or_default().packet(now, packet.timestamp, &packet.payload);
+                    let picture = self.pictures.entry(track).or_default();
+                    picture.packet(now, packet.timestamp, &packet.payload);
+                    if packet.lost {
+                        picture.lost();
+                    }
                 } else {
                     let heard = self.sounds.entry(track).or_default();
                     heard.doubled += usize::from(heard.packets.insert(packet.seq, now).is_some());

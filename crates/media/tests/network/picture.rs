@@ -14,8 +14,9 @@ use madang_media::{payload::PayloadInfo, session::VideoCodec};
 pub(crate) const FRAME: Duration = Duration::from_millis(33);
 pub(crate) const TICKS: u32 = 2970;
 const PACKET: usize = 1100;
-/// The bit rates of the layers, from the smallest, and their sizes.
-const LAYERS: [(usize, u16, u16); 3] = [(150_000, 320, 180), (500_000, 640, 360), (1_700_000, 1280, 720)];
+/// The bit rates of the layers, from the smallest, and their sizes; the last is one without others.
+const LAYERS: [(usize, u16, u16); 4] =
+    [(150_000, 320, 180), (500_000, 640, 360), (1_700_000, 1280, 720), (2_500_000, 1280, 720)];
 /// Temporal layers over four frames, and how far back the frame is that each needs: RFC 7741's
 /// Appendix-like pattern of three layers.
 const PATTERN: [(u8, u64); 4] = [(0, 4), (2, 1), (1, 2), (2, 1)];
@@ -154,6 +155,7 @@ impl Parts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     pub(crate) at: Instant,
+    pub(crate) layer: u8,
 }
 
 /// A jitter buffer's delay: as late as the latest frame of the last seconds, and half a second at
@@ -196,6 +198,7 @@ pub(crate) struct Decoder {
     /// Frames that came out of the order of their PictureIDs or timestamps.
     pub(crate) disorder: usize,
     stuck_since: Option<Instant>,
+    in_vain: bool,
     playout: Playout,
 }
 
@@ -206,9 +209,6 @@ impl Decoder {
         let Some(id) = info.picture_id.map(|id| u64::from(id.value)) else { return };
         let Some(mark) = payload.get(16..16 + Mark::LENGTH).and_then(Mark::read) else { return };
         let id = self.unwrap(id);
-        if std::env::var("DBG2").is_ok() {
-            eprintln!("{now:?} id {id} ts {timestamp} {mark:?} newest {:?} key {}", self.newest, info.keyframe);
-        }
         let parts = self.waiting.entry(id).or_default();
         if parts.mark.is_some_and(|other| (other.layer, other.frame) != (mark.layer, mark.frame)) {
             self.disorder += 1;
@@ -245,8 +245,8 @@ impl Decoder {
             self.newest = Some(id);
             self.decoded.insert((mark.layer, mark.frame));
             let at = self.playout.show(now, mark.captured);
-            self.shown.push(Shown { at });
-            self.stuck_since = None;
+            self.shown.push(Shown { at, layer: mark.layer });
+            (self.stuck_since, self.in_vain) = (None, false);
             self.waiting.retain(|other, _| *other > id);
         }
         if self.waiting.values().any(|parts| parts.complete().is_some()) {
@@ -254,10 +254,15 @@ impl Decoder {
         }
     }
 
+    /// A packet is lost for good: whoever waits for it waits in vain.
+    pub(crate) fn lost(&mut self) {
+        self.in_vain |= self.stuck_since.is_some();
+    }
+
     /// Whether frames have been coming for so long without one that can be shown that a decoder
     /// asks for a keyframe.
     pub(crate) fn wants_keyframe(&mut self, now: Instant) -> bool {
-        let wants = self.stuck_since.is_some_and(|since| now - since >= STUCK);
+        let wants = std::mem::take(&mut self.in_vain) || self.stuck_since.is_some_and(|since| now - since >= STUCK);
         if wants {
             self.stuck_since = Some(now);
         }

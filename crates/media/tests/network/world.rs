@@ -11,7 +11,9 @@ use madang_media::{
     session::{Certificate, LocalCandidate, Transport},
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
-use madang_protocol::{MediaCommand, MediaEvent, OpenMediaLink, TrackId, TrackInfo, TrackKind, TrackSource};
+use madang_protocol::{
+    Delivery, LinkId, MediaCommand, MediaEvent, OpenMediaLink, Subscribe, TrackId, TrackInfo, TrackKind, TrackSource,
+};
 
 use super::person::Person;
 
@@ -76,17 +78,24 @@ impl World {
 
     pub(crate) fn camera(&mut self, name: &str) -> TrackId {
         let now = self.now;
-        self.person(name).start_camera(now);
-        self.publish(name, TrackKind::Video, TrackSource::Camera)
+        self.person(name).start_camera(now, true);
+        self.publish(name, TrackKind::Video, TrackSource::Camera, true)
+    }
+
+    /// A camera in one layer alone.
+    pub(crate) fn plain_camera(&mut self, name: &str) -> TrackId {
+        let now = self.now;
+        self.person(name).start_camera(now, false);
+        self.publish(name, TrackKind::Video, TrackSource::Camera, false)
     }
 
     pub(crate) fn microphone(&mut self, name: &str) -> TrackId {
         let now = self.now;
         self.person(name).start_microphone(now);
-        self.publish(name, TrackKind::Audio, TrackSource::Microphone)
+        self.publish(name, TrackKind::Audio, TrackSource::Microphone, false)
     }
 
-    fn publish(&mut self, name: &str, kind: TrackKind, source: TrackSource) -> TrackId {
+    fn publish(&mut self, name: &str, kind: TrackKind, source: TrackSource, simulcast: bool) -> TrackId {
         let id = TrackId(format!("t_{name}_{source:?}"));
         let track = TrackInfo {
             id: id.clone(),
@@ -94,13 +103,21 @@ impl World {
             kind,
             source,
             muted: false,
-            simulcast: kind == TrackKind::Video,
+            simulcast,
             width: Some(1280),
             height: Some(720),
         };
         let link = self.person(name).link.clone();
         self.command(MediaCommand::AddTrack { link, track });
         id
+    }
+
+    /// Says how high `ada`'s camera is on somebody's screen.
+    pub(crate) fn watch(&mut self, name: &str, height: Option<u32>) {
+        let link = self.person(name).link.clone();
+        let track = TrackId("t_ada_Camera".into());
+        let wish = Subscribe { track, on: true, width: None, height, fps: None, priority: 0 };
+        self.command(MediaCommand::Watch { link, wish });
     }
 
     pub(crate) fn command(&mut self, command: MediaCommand) {
@@ -195,6 +212,15 @@ impl World {
             _ => {}
         }
         self.events.push((self.now, event));
+    }
+
+    /// What somebody was told of what it gets, in order.
+    pub(crate) fn deliveries(&self, name: &str) -> impl Iterator<Item = (Instant, &Delivery)> {
+        let link = LinkId(format!("l_{name}"));
+        self.events.iter().filter_map(move |(at, event)| match event {
+            MediaEvent::Delivery(delivery) if delivery.link == link => Some((*at, delivery)),
+            _ => None,
+        })
     }
 }
 

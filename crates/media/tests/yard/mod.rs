@@ -36,6 +36,8 @@ pub(crate) struct Participant {
     pub(crate) address: SocketAddr,
     pub(crate) link: LinkId,
     pub(crate) lines: Vec<ClientLine>,
+    /// Its last answer, as it left it.
+    pub(crate) answer: Option<String>,
     pub(crate) got: Vec<Got>,
     pub(crate) keyframes_wanted: usize,
     pub(crate) data: Vec<Vec<u8>>,
@@ -49,14 +51,20 @@ pub(crate) struct Yard {
     pub(crate) people: BTreeMap<String, Participant>,
     pub(crate) events: Vec<MediaEvent>,
     by_address: HashMap<SocketAddr, String>,
+    /// What people sent to the forwarder since the tap was opened, and from where.
+    pub(crate) tap: Option<Vec<(SocketAddr, Vec<u8>)>>,
+    /// What people send is caught by the tap and goes no further, where this holds.
+    pub(crate) withhold: fn(&[u8]) -> bool,
+    /// What becomes of an answer on its way.
+    pub(crate) tamper: fn(&str, String) -> String,
+    /// What the forwarder sent to addresses where nobody is.
+    pub(crate) astray: Vec<SocketAddr>,
     /// Real time that the forwarder has taken.
     pub(crate) spent: Duration,
     pub(crate) server: SocketAddr,
     /// How long answers take to come back.
     pub(crate) answers_take: Duration,
     answers: VecDeque<(Instant, MediaCommand)>,
-    /// Nothing that participants send arrives any more.
-    pub(crate) cut: bool,
 }
 
 impl Yard {
@@ -79,11 +87,14 @@ impl Yard {
             people: BTreeMap::new(),
             events: Vec::new(),
             by_address: HashMap::new(),
+            tap: None,
+            withhold: |_| false,
+            tamper: |_, answer| answer,
+            astray: Vec::new(),
             spent: Duration::ZERO,
             server,
             answers_take: Duration::ZERO,
             answers: VecDeque::new(),
-            cut: false,
         }
     }
 
@@ -107,6 +118,7 @@ impl Yard {
             address,
             link,
             lines: Vec::new(),
+            answer: None,
             got: Vec::new(),
             keyframes_wanted: 0,
             data: Vec::new(),
@@ -182,14 +194,34 @@ impl Yard {
             person.session.handle_timeout(now);
             incoming.extend(person.drain(now).into_iter().map(|data| (person.address, data)));
         }
-        if self.cut {
-            incoming.clear();
-        }
         let begin = Instant::now();
-        for (from, data) in &incoming {
-            let input = Input::Packet { transport: Transport::Udp, from: *from, to: self.server, data };
-            self.sfu.handle_input(now, input);
+        for (from, data) in incoming {
+            self.carry(from, data);
         }
+        self.settle(begin);
+    }
+
+    /// Brings a packet to the forwarder, from wherever it claims to be, and lets it answer.
+    pub(crate) fn inject(&mut self, from: SocketAddr, data: &[u8]) {
+        let begin = Instant::now();
+        let input = Input::Packet { transport: Transport::Udp, from, to: self.server, data };
+        self.sfu.handle_input(self.now, input);
+        self.settle(begin);
+    }
+
+    fn carry(&mut self, from: SocketAddr, data: Vec<u8>) {
+        let withheld = (self.withhold)(&data);
+        if !withheld {
+            let input = Input::Packet { transport: Transport::Udp, from, to: self.server, data: &data };
+            self.sfu.handle_input(self.now, input);
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.push((from, data));
+        }
+    }
+
+    fn settle(&mut self, begin: Instant) {
+        let now = self.now;
         self.sfu.handle_input(now, Input::Timeout);
         let mut outputs = Vec::new();
         loop {
@@ -202,12 +234,15 @@ impl Yard {
         for output in outputs {
             match output {
                 Output::Transmit(packet) => {
-                    let Some(name) = self.by_address.get(&packet.to) else { continue };
-                    let Some(person) = self.people.get_mut(name) else { continue };
+                    let person = self.by_address.get(&packet.to).and_then(|name| self.people.get_mut(name));
+                    let Some(person) = person else {
+                        self.astray.push(packet.to);
+                        continue;
+                    };
                     person.session.receive(now, packet.transport, packet.from, packet.to, &packet.data);
-                    for data in person.drain(now).into_iter().filter(|_| !self.cut) {
-                        let (from, to) = (person.address, self.server);
-                        self.sfu.handle_input(now, Input::Packet { transport: Transport::Udp, from, to, data: &data });
+                    let from = person.address;
+                    for data in person.drain(now) {
+                        self.carry(from, data);
                     }
                 }
                 Output::Event { event, .. } => self.event(event),
@@ -225,10 +260,12 @@ impl Yard {
 
     fn event(&mut self, event: MediaEvent) {
         if let MediaEvent::Offer { link, n, sdp, tracks } = &event
-            && let Some(person) = self.people.values_mut().find(|person| person.link == *link)
+            && let Some((name, person)) = self.people.iter_mut().find(|(_, person)| person.link == *link)
         {
             let (answer, lines) = person.session.accept(sdp, tracks).expect("an offer that fits");
             person.lines = lines;
+            person.answer = Some(answer.clone());
+            let answer = (self.tamper)(name, answer);
             let answer = MediaCommand::Answer { link: link.clone(), n: *n, sdp: answer };
             self.answers.push_back((self.now + self.answers_take, answer));
             self.hand_in_answers();

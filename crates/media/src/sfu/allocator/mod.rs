@@ -37,6 +37,8 @@ const CALM: Duration = Duration::from_secs(30);
 /// An estimate that is this little too small, in percent, for this time, changes nothing.
 const SLACK_PERCENT: u64 = 10;
 const SLACK: Duration = Duration::from_millis(500);
+/// How long a fall takes to become one in the queues.
+const FALLING: Duration = Duration::from_millis(500);
 
 /// How much a picture matters. The first two are one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,9 +117,38 @@ pub struct Allocation<K> {
     pub total: BitsPerSecond,
     /// What it would take if there were no limit: what to probe for.
     pub desired: BitsPerSecond,
+    /// What the lowest step of every picture would take, sound included.
+    pub least: BitsPerSecond,
     /// What must be available for the next step up: what to pad to. `None` when nothing is left
     /// to rise to.
     pub next: Option<BitsPerSecond>,
+    /// Something was just taken away for want of bandwidth, and the queues are still full of it.
+    pub falling: bool,
+}
+
+impl<K> Allocation<K> {
+    /// What is lacking for want of bandwidth.
+    #[must_use]
+    pub fn shortage(&self) -> Shortage {
+        let mut short =
+            self.decisions.iter().filter(|decision| decision.reason == DeliveryReason::Bandwidth).peekable();
+        match short.peek() {
+            None => Shortage::None,
+            Some(_) if self.decisions.iter().all(|decision| decision.target.is_none()) => Shortage::All,
+            Some(_) => Shortage::Part,
+        }
+    }
+}
+
+/// What a receiver lacks for want of bandwidth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Nothing.
+    None,
+    /// It sees something, but less than it wants.
+    Part,
+    /// It sees nothing of what it wants to see.
+    All,
 }
 
 /// Divides for one receiver, and remembers what it has. `K` names a track.
@@ -174,10 +205,13 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
         self.remember(wanted, &decisions);
         let used: u64 = decisions.iter().map(|decision| decision.rate.0).sum();
         let desired: u64 = ladders.iter().map(|ladder| ladder.rate(ladder.top())).sum();
+        let least: u64 = ladders.iter().map(|ladder| ladder.rate(1)).sum();
         Allocation {
+            least: BitsPerSecond(sound.0.saturating_add(least)),
             total: BitsPerSecond(sound.0.saturating_add(used)),
             desired: BitsPerSecond(sound.0.saturating_add(desired)),
             next: next.map(|next| BitsPerSecond(sound.0.saturating_add(next))),
+            falling: within(now, self.fell_at, FALLING),
             decisions,
         }
     }
@@ -209,12 +243,10 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
 
     /// Returns whether anything may rise.
     fn note_fall(&mut self, now: Instant, falls: bool) -> bool {
-        let within =
-            |at: Option<Instant>, time: Duration| at.is_some_and(|at| now.saturating_duration_since(at) < time);
         if falls {
-            if within(self.rose_at, FLAPPING) {
+            if within(now, self.rose_at, FLAPPING) {
                 self.hold = (self.hold * 2).min(LONGEST_HOLD);
-            } else if !within(self.fell_at, CALM) {
+            } else if !within(now, self.fell_at, CALM) {
                 self.hold = HOLD;
             }
             self.rose_at = None;
@@ -229,6 +261,10 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
         self.current.clear();
         self.current.extend(forwarded.map(|(_, decision)| (decision.key, decision.target)));
     }
+}
+
+fn within(now: Instant, since: Option<Instant>, time: Duration) -> bool {
+    since.is_some_and(|since| now.saturating_duration_since(since) < time)
 }
 
 #[cfg(test)]
