@@ -133,6 +133,7 @@ impl Sfu {
             }
         }
         let rate = BitsPerSecond(rate);
+        link.allocator.hold_back(link.bandwidth.is_falling());
         let allocation = link.allocator.allocate(now, Some(rate), link.bandwidth.limit, BitsPerSecond(sound), &wanted);
         link.bandwidth.used = allocation.total.0;
         link.bandwidth.least = allocation.least.0;
@@ -173,10 +174,15 @@ impl Sfu {
 
     fn decided(&mut self, key: usize, decision: Decision<TrackKey>) {
         let Some(track) = self.tracks.get_mut(decision.key) else { return };
-        if let Some(subscription) = track.subscription_mut(key) {
-            subscription.selector.set_target(decision.target);
-            subscription.decision = Some(decision);
+        let Some(subscription) = track.subscription_mut(key) else { return };
+        if decision.target.is_none()
+            && subscription.selector.current().is_some()
+            && let Some(link) = self.links.get_mut(key)
+        {
+            link.session.forget_sent(subscription.line);
         }
+        subscription.selector.set_target(decision.target);
+        subscription.decision = Some(decision);
     }
 
     /// Tells a receiver in which layer it gets a picture, when that has changed.

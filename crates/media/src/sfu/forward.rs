@@ -49,7 +49,8 @@ impl Sfu {
             let Some(receiver) = links.get_mut(subscription.link) else { continue };
             counters.forwarded += 1;
             counters.forwarded_bytes += packet.payload.len() as u64;
-            if former.is_some_and(|former| former > packet.layer) && subscription.selector.current() != former {
+            let begins = subscription.selector.current() != former;
+            if begins && former.is_none_or(|former| former > packet.layer) {
                 smaller.push((subscription.link, subscription.line, outgoing));
                 continue;
             }
@@ -70,8 +71,8 @@ impl Sfu {
         }
     }
 
-    /// Sends the first packet of a smaller layer. A path that was too full for the larger one must
-    /// not carry that again: what was sent of it, and what waits to be, is not repeated.
+    /// Sends the first packet of a smaller layer, or after a pause. A path that was too full for
+    /// what it had must not carry that again: what was sent of it, and waits to be, is not repeated.
     fn begin_smaller(&mut self, now: Instant, key: usize, line: Line, outgoing: OutgoingPacket) {
         let Some(receiver) = self.links.get_mut(key) else { return };
         receiver.session.handle_timeout(now);

@@ -99,14 +99,20 @@ impl Bandwidth {
         std::mem::replace(&mut self.estimate, estimate)
     }
 
-    /// What can be divided. On a slow path estimates go up and down by half, so to rise by one
-    /// takes some that agree, except where nothing is to be seen.
+    /// What can be divided. On a slow path estimates go up and down by half: to rise by one takes
+    /// some that agree, except where nothing is to be seen. What is given varies by a tenth.
     pub(super) fn available(&self) -> u64 {
         if self.shortage == Shortage::All {
             return self.estimate;
         }
-        let steady = self.recent.iter().copied().min().unwrap_or(self.estimate);
-        self.estimate.min(steady.max(self.used))
+        let lowest = self.recent.iter().copied().min().unwrap_or(self.estimate);
+        self.estimate.min(lowest.max(self.used / 10 * 11))
+    }
+
+    /// After a fall estimates go on falling for seconds: nothing rises on the way.
+    pub(super) fn is_falling(&self) -> bool {
+        let highest = self.recent.iter().copied().max().unwrap_or(self.estimate);
+        self.shortage != Shortage::All && self.estimate < highest / 100 * STEEP_PERCENT
     }
 
     /// What to reckon with after a fall from `former`. Half of what an estimate is made of is

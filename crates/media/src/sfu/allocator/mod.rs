@@ -161,11 +161,20 @@ pub struct Allocator<K> {
     fell_at: Option<Instant>,
     rose_at: Option<Instant>,
     over_since: Option<Instant>,
+    held_back: bool,
 }
 
 impl<K> Default for Allocator<K> {
     fn default() -> Self {
-        Self { current: HashMap::new(), hold: HOLD, hold_until: None, fell_at: None, rose_at: None, over_since: None }
+        Self {
+            current: HashMap::new(),
+            hold: HOLD,
+            hold_until: None,
+            fell_at: None,
+            rose_at: None,
+            over_since: None,
+            held_back: false,
+        }
     }
 }
 
@@ -216,6 +225,11 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
         }
     }
 
+    /// Whether nothing rises for the time being, whatever is available.
+    pub fn hold_back(&mut self, held_back: bool) {
+        self.held_back = held_back;
+    }
+
     fn share<'a>(&self, place: usize, wanted: &Wanted<K>, ladder: &'a Ladder) -> Share<'a> {
         let current = self.current.get(&wanted.key);
         Share {
@@ -253,7 +267,7 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
             self.fell_at = Some(now);
             self.hold_until = Some(now + self.hold);
         }
-        self.hold_until.is_none_or(|until| now >= until)
+        !self.held_back && self.hold_until.is_none_or(|until| now >= until)
     }
 
     fn remember(&mut self, wanted: &[Wanted<K>], decisions: &[Decision<K>]) {
