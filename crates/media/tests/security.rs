@@ -272,7 +272,8 @@ fn a_description_of_a_thousand_lines_is_refused_and_a_good_answer_still_taken() 
             _ => None,
         })
         .collect();
-    let [(link, n)] = refused.as_slice() else { panic!("refused: {refused:?}") };
+    assert_eq!(refused.len(), 1, "refused: {refused:?}");
+    let (link, n) = &refused[0];
     assert_eq!(*link, LinkId("l_ada".into()));
     for junk in ["", "v=0", &"v=0\r\n".repeat(13_000), &"\0".repeat(65_536)] {
         let answer = MediaCommand::Answer { link: link.clone(), n: *n, sdp: junk.into() };
