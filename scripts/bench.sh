@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal, sfu.
+# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal, sfu, instructions.
 source "$(dirname "$0")/lib.sh"
 scripts/test-needs.sh
 scripts/build.sh
@@ -24,4 +24,11 @@ if wanted sfu "$@"; then
   want "janus, to compare with" "janus" have janus
   install_missing
   benches/sfu/run.sh
+fi
+if wanted instructions "$@"; then
+  say "Forwarding: instructions for each packet"
+  want "valgrind, to count instructions" "valgrind" have valgrind
+  install_missing
+  cargo build --release --locked --package madang-media --example egress
+  benches/sfu/instructions.sh
 fi
