@@ -8,7 +8,7 @@ use madang_protocol::{
 use smallvec::SmallVec;
 
 use super::{
-    Output, RoomKey, Sfu,
+    Link, Output, RoomKey, Sfu,
     allocator::{Allocation, Candidate, Decision, Rank, Sending, Shortage, Wanted},
     demand::{self, Need},
     layers::LayerSet,
@@ -16,7 +16,7 @@ use super::{
     restart::Path,
     select::Target,
     speakers::last_speakers,
-    track::Track,
+    track::{MediaRoom, Track},
 };
 use crate::session::{Estimate, LayerId};
 
@@ -54,30 +54,31 @@ impl Sfu {
     }
 
     pub(super) fn adapt(&mut self, now: Instant) {
-        let rooms: Vec<RoomKey> = self.rooms.keys().copied().collect();
-        for room in rooms {
-            self.listen(now, room);
+        let mut rooms = std::mem::take(&mut self.rooms);
+        for (key, room) in &mut rooms {
+            self.listen(now, *key, room);
         }
-        let due = self.links.iter().filter(|(_, link)| link.connected && link.bandwidth.divide_at <= now);
-        let due: Vec<usize> = due.map(|(key, _)| key).collect();
-        for key in due {
-            self.divide(now, key);
+        self.rooms = rooms;
+        for key in 0..self.links.capacity() {
+            let due = |link: &Link| link.connected && link.bandwidth.divide_at <= now;
+            if self.links.get(key).is_some_and(due) {
+                self.divide(now, key);
+            }
         }
-        let places: Vec<TrackKey> = self.tracks.iter().map(|(place, _)| place).collect();
-        for place in places {
+        for place in 0..self.tracks.capacity() {
             self.follow_need(now, place);
             self.ask_keyframes(now, place);
         }
     }
 
     /// Who speaks in a room, and whose picture is shown where there are too many.
-    fn listen(&mut self, now: Instant, key: RoomKey) {
-        let Some(room) = self.rooms.get_mut(&key) else { return };
+    fn listen(&mut self, now: Instant, key: RoomKey, room: &mut MediaRoom) {
         let Self { tracks, links, config, .. } = self;
-        let mut heard: Vec<(usize, &mut Track)> =
-            tracks.iter_mut().filter(|(place, track)| track.is_microphone() && room.tracks.contains(place)).collect();
-        let voices = heard.iter_mut().map(|(place, track)| (*place, &mut track.voice));
-        room.speakers.update(now, voices);
+        let loud = room.tracks.iter().filter_map(|place| {
+            let track = tracks.get_mut(*place).filter(|track| track.is_microphone())?;
+            track.voice.is_speaking(now).then(|| (*place, track.voice.loudness()))
+        });
+        room.speakers.update(loud);
         let who = |place: &TrackKey| links.get(tracks.get(*place)?.owner).map(|link| link.participant.clone());
         let mut speaking: Vec<ParticipantId> = Vec::new();
         for participant in room.speakers.list().iter().filter_map(who) {
@@ -85,16 +86,14 @@ impl Sfu {
                 speaking.push(participant);
             }
         }
-        let cameras: Vec<usize> = room.tracks.iter().filter(|place| tracks[**place].is_camera()).copied().collect();
-        if cameras.len() > config.last_n {
-            let owner = |place: &usize| tracks[*place].owner;
-            let owners: Vec<usize> = cameras.iter().map(owner).collect();
-            let speakers: Vec<usize> = room.speakers.list().iter().map(owner).collect();
-            room.on_stage =
-                Some(last_speakers(config.last_n, room.on_stage.as_deref().unwrap_or_default(), &speakers, &owners));
-        } else {
-            room.on_stage = None;
-        }
+        let owner = |place: &TrackKey| tracks.get(*place).map(|track| track.owner);
+        room.speaking.clear();
+        room.speaking.extend(room.speakers.list().iter().filter_map(owner));
+        let cameras = || room.tracks.iter().filter(|place| tracks.get(**place).is_some_and(Track::is_camera));
+        room.on_stage = (cameras().count() > config.last_n).then(|| {
+            let owners: Vec<usize> = cameras().filter_map(owner).collect();
+            last_speakers(config.last_n, room.on_stage.as_deref().unwrap_or_default(), &room.speaking, &owners)
+        });
         if speaking != room.told {
             room.told.clone_from(&speaking);
             let event = MediaEvent::Speakers { participants: speaking };
@@ -122,15 +121,9 @@ impl Sfu {
                 track.decide_sound(key, place);
                 continue;
             }
-            let speaks = room.told.first().is_some_and(|_| {
-                room.speakers.list().iter().any(|voice| {
-                    self.tracks.get(*voice).is_some_and(|voice| voice.owner == owner_of(&self.tracks, place))
-                })
-            });
-            let on_stage = room.on_stage.as_ref().is_none_or(|stage| stage.contains(&owner_of(&self.tracks, place)));
-            if let Some(track) = self.tracks.get_mut(place) {
-                wanted.extend(track.wanted(now, key, place, speaks, on_stage));
-            }
+            let speaks = room.speaking.contains(&track.owner);
+            let on_stage = room.on_stage.as_ref().is_none_or(|stage| stage.contains(&track.owner));
+            wanted.extend(track.wanted(now, key, place, speaks, on_stage));
         }
         let rate = BitsPerSecond(rate);
         link.allocator.hold_back(link.bandwidth.is_falling());
@@ -247,10 +240,6 @@ impl Sfu {
         }
         counts
     }
-}
-
-fn owner_of(tracks: &slab::Slab<Track>, place: TrackKey) -> usize {
-    tracks.get(place).map_or(usize::MAX, |track| track.owner)
 }
 
 impl Track {

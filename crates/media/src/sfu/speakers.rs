@@ -133,9 +133,9 @@ impl<K: Copy + Eq> Speakers<K> {
         &self.list
     }
 
-    /// Looks at every microphone; `true` when the list has changed. A few times a second will do.
-    pub fn update<'a>(&mut self, now: Instant, voices: impl Iterator<Item = (K, &'a mut Voice)>) -> bool {
-        let speaking = voices.filter_map(|(who, voice)| voice.is_speaking(now).then_some((who, voice.loudness())));
+    /// Takes those whose microphones count as speaking, and how loud each is; `true` when the list
+    /// has changed. A few times a second will do.
+    pub fn update(&mut self, speaking: impl Iterator<Item = (K, f32)>) -> bool {
         let mut speaking: Vec<(K, f32)> = speaking.collect();
         let place = |who: K| self.list.iter().position(|known| *known == who).unwrap_or(usize::MAX);
         // Those known keep their order, new ones follow by loudness.
@@ -205,6 +205,12 @@ mod tests {
 
     fn seconds(seconds: f32, below_full: u8) -> impl Iterator<Item = (u8, bool)> {
         std::iter::repeat_n((below_full, false), (seconds * 50.0) as usize)
+    }
+
+    /// Those of the voices that count as speaking.
+    fn loud(voices: &mut [Voice], now: Instant) -> impl Iterator<Item = (usize, f32)> {
+        let loud = move |(who, voice): (usize, &mut Voice)| voice.is_speaking(now).then(|| (who, voice.loudness()));
+        voices.iter_mut().enumerate().filter_map(loud)
     }
 
     /// Words of 400 ms with 150 ms between.
@@ -289,15 +295,15 @@ mod tests {
         let now = Instant::now();
         let mut speakers = Speakers::new(2);
         let mut voices = [speaking(now, 80.0), speaking(now, 90.0), speaking(now, 70.0), Voice::new(now)];
-        assert!(speakers.update(now, (0..).zip(&mut voices)));
+        assert!(speakers.update(loud(&mut voices, now)));
         assert_eq!(speakers.list(), [1, 0]);
         voices[0].loudness = 95.0;
-        assert!(!speakers.update(now, (0..).zip(&mut voices)));
+        assert!(!speakers.update(loud(&mut voices, now)));
         voices[0].loudness = 97.0;
-        assert!(speakers.update(now, (0..).zip(&mut voices)));
+        assert!(speakers.update(loud(&mut voices, now)));
         assert_eq!(speakers.list(), [0, 1]);
         voices[0].speaking = false;
-        assert!(speakers.update(now, (0..).zip(&mut voices)));
+        assert!(speakers.update(loud(&mut voices, now)));
         assert_eq!(speakers.list(), [1, 2]);
     }
 

@@ -40,6 +40,8 @@ pub(super) struct MediaRoom {
     pub(super) links: Vec<usize>,
     pub(super) tracks: Vec<TrackKey>,
     pub(super) speakers: Speakers<TrackKey>,
+    /// Whose microphones these are: their links, loudest first.
+    pub(super) speaking: Vec<usize>,
     /// The speakers that everyone was last told of.
     pub(super) told: Vec<ParticipantId>,
     /// The links whose cameras are forwarded, where there are too many for all.
