@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod gaps;
 mod negotiation;
+mod repeats;
 
 use std::{
     collections::HashMap,
@@ -37,6 +38,7 @@ pub use event::{
 use gaps::Gaps;
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
+use repeats::Repeats;
 
 /// The longest description taken: browsers write some 60 lines for each track.
 const SDP_LINES: usize = 20_000;
@@ -78,6 +80,7 @@ pub struct Session {
     connected: bool,
     ended: bool,
     paced: bool,
+    repeats: Repeats,
     now: Instant,
     /// What str0m believes to be now.
     stepped: Instant,
@@ -108,6 +111,7 @@ impl Session {
             connected: false,
             ended: false,
             paced: false,
+            repeats: Repeats::default(),
             now,
             stepped: now,
             early: 0,
@@ -172,6 +176,9 @@ impl Session {
                     let known = self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
                     if known != Some(stream.ssrc()) {
                         forget_sent(stream);
+                    }
+                    if let Some(rtx) = stream.rtx() {
+                        self.repeats.add_stream(*rtx);
                     }
                 }
             }
@@ -281,6 +288,11 @@ impl Session {
         }
     }
 
+    /// Whether what is asked for again is sent twice.
+    pub fn repeat_twice(&mut self, twice: bool) {
+        self.repeats.twice = twice;
+    }
+
     /// Begins bandwidth estimation anew, from this many bits per second.
     pub fn restart_estimation(&mut self, from: u64) {
         self.rtc.bwe().reset(Bitrate::bps(from));
@@ -306,21 +318,29 @@ impl Session {
 
     /// The next thing to do. [`SessionOutput::Timeout`] is the last of a drain.
     pub fn poll_output(&mut self) -> SessionOutput {
+        if let Some(copy) = self.repeats.again() {
+            return SessionOutput::Transmit(copy);
+        }
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Transmit(transmit)) => {
                     // After each packet str0m's pacer wants to see time pass, be it a microsecond. To
                     // know that spares a round through all of its parts to be told so.
-                    if is_rtp(&transmit.contents) {
+                    let rtp = is_rtp(&transmit.contents);
+                    if rtp {
                         self.step(self.stepped + STEP);
                     }
                     let transport = if transmit.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
-                    return SessionOutput::Transmit(Transmit {
+                    let transmit = Transmit {
                         transport,
                         from: transmit.source,
                         to: transmit.destination,
                         data: transmit.contents.into(),
-                    });
+                    };
+                    if rtp {
+                        self.repeats.sent(&transmit);
+                    }
+                    return SessionOutput::Transmit(transmit);
                 }
                 Ok(Output::Event(event)) => {
                     if let Some(event) = self.event(event) {

@@ -43,6 +43,10 @@ impl Sfu {
     pub(super) fn estimated(&mut self, now: Instant, key: usize, estimate: Estimate) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.bandwidth.path = Path::of(estimate.loss);
+        // A path that loses for want of room is not helped by more, nor is padding, which is made
+        // of repeated packets.
+        let enough = link.bandwidth.shortage == Shortage::None && estimate.rate > link.bandwidth.used;
+        link.session.repeat_twice(link.bandwidth.path == Path::Lossy && enough);
         let estimate = estimate.rate;
         let former = link.bandwidth.estimated(estimate);
         // A fall is answered at once, so that no queue grows; a rise can wait for its turn, except
