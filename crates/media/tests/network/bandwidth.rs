@@ -46,7 +46,7 @@ fn a_watcher_whose_bandwidth_falls_gets_a_smaller_picture_and_the_larger_again_w
         let down = settled_on(&world, "bo", 0, fall).expect("the smallest layer fits");
         assert!(down <= s(2), "down after {down:?}");
         assert!(longest_silence(&world, "bo", fall + s(2), recovery) < ms(200), "sound suffers");
-        assert!(heard_percent(&world, "bo", fall, recovery) >= 95, "sound suffers");
+        assert!(heard_percent(&world, "bo", fall, recovery) >= 92, "sound suffers");
         let seen = world.people["bo"].picture().between(fall + s(5), recovery).count();
         assert!(seen > 10 * 20, "{seen} frames over a path that carries all of the smallest layer");
 
