@@ -285,7 +285,7 @@ impl Sfu {
         self.scratch = message;
     }
 
-    /// Whether an address is one that a link's peer has proved, for tests and metrics.
+    /// Whether an address is one that a link's peer has proved.
     #[must_use]
     pub fn knows(&self, transport: Transport, from: std::net::SocketAddr, to: std::net::SocketAddr) -> bool {
         self.demux.find(&Path { transport, from, to }, Kind::Other, &[]).is_some()
