@@ -101,15 +101,16 @@ test('before joining, with and without a camera', async (t) => {
 
 test('the room with one, two and four people, and its panels', async (t) => {
   const room = freshRoom();
-  const camera = { width: 480, height: 270, fps: 20 };
+  // A mesh of four encodes twelve pictures: small ones, for it is the page that is looked at here.
+  const camera = { width: 320, height: 180, fps: 10 };
   const ann = await rig.person(t, 'Ann', room, { camera });
   await shoot(ann, 'room-1');
   const bo = await rig.person(t, 'Bo', room, { camera });
-  await ann.sees(bo, { fps: 1, timeout: 15_000 });
+  await ann.sees(bo, { fps: 1, timeout: 30_000 });
   await shoot(ann, 'room-2');
   const cho = await rig.person(t, 'Cho', room, { camera });
   const dae = await rig.person(t, 'Dae', room, { camera });
-  for (const other of [cho, dae]) await ann.sees(other, { fps: 1, timeout: 15_000 });
+  for (const other of [cho, dae]) await ann.sees(other, { fps: 1, timeout: 30_000 });
   await cho.click('hand');
   await dae.click('mic');
   await shoot(ann, 'room-4');
@@ -124,12 +125,13 @@ test('the room with one, two and four people, and its panels', async (t) => {
     await sleep(panel === 'links' ? 2500 : 300);
     await shoot(ann, panel);
   }
+  const busy = { timeout: 20_000 };
   // Opened anew for each picture: it keeps the language in which it was opened.
   const inspect = async () => {
     if (await ann.find('inspector')) await ann.page.keyboard.press('Escape');
-    await until('the inspector is closed', async () => !(await ann.find('inspector')));
+    await until('the inspector is closed', async () => !(await ann.find('inspector')), busy);
     await ann.click('link-row', ' button');
-    await until('the inspector opens', () => ann.find('inspector'));
+    await until('the inspector opens', () => ann.find('inspector'), busy);
   };
   await shoot(ann, 'inspector', { settle: inspect });
   ann.unharmed();
