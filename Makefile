@@ -2,7 +2,7 @@
 # Both install what they need first (apt on Debian and Ubuntu; elsewhere they say what is missing).
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e lint fmt bench fuzz clean
+.PHONY: help run build test e2e lint fmt bench soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -27,6 +27,9 @@ fmt: ## format Rust, JavaScript and CSS
 
 bench: ## the figures of docs/performance.md, measured here
 	@scripts/bench.sh $(ONLY)
+
+soak: ## people come and go for ten minutes, then memory and open files are flat; MINUTES=60, SEED=7
+	@scripts/soak.sh
 
 fuzz: ## every fuzz target for a minute each; SECONDS_EACH=600 for longer
 	@scripts/fuzz.sh

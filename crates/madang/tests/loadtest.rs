@@ -65,3 +65,34 @@ fn every_stream_of_a_room_arrives_and_is_measured() {
     assert!(report["server"]["cpu_us_per_packet"].as_f64().expect("a time") > 0.0, "{report}");
     assert_eq!((&report["links_failed"], &report["errors"]), (&0.into(), &0.into()), "{report}");
 }
+
+#[test]
+fn a_short_soak_leaves_the_server_as_it_was() {
+    let run = Command::new(env!("CARGO_BIN_EXE_madang"))
+        .args(["loadtest", "soak", "--json", "--minutes", "0.1", "--people", "6", "--rooms", "1", "--stay", "1.5"])
+        .args(["--seed", "7"])
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{told}");
+    assert!(told.contains("seed 7"), "{told}");
+    let report: Value = serde_json::from_slice(&run.stdout).expect("JSON alone on standard output");
+    assert!(report["joined"].as_u64() > Some(5) && report["streams"].as_u64() > Some(0), "{report}");
+    assert!(report["left"].as_u64() > Some(0) && report["vanished"].as_u64() > Some(0), "{report}");
+    for what in ["rooms", "participants", "links", "media_links", "connections", "allocations"] {
+        assert_eq!(report["after"][what], 0, "{report}");
+    }
+    assert!(report["after"]["descriptors"].as_u64() <= report["before"]["descriptors"].as_u64(), "{report}");
+    assert_eq!(report["against"], Value::Array(Vec::new()), "{report}");
+}
+
+#[test]
+fn a_soak_that_proves_nothing_fails_and_says_why() {
+    let run = Command::new(env!("CARGO_BIN_EXE_madang"))
+        .args(["loadtest", "soak", "--minutes", "0.001", "--people", "1", "--stay", "60", "--seed", "7"])
+        .output()
+        .expect("it runs");
+    assert_eq!(run.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(told.contains("not flat") && told.contains("nothing is proved"), "{told}");
+}

@@ -10,6 +10,7 @@ mod report;
 mod room;
 mod server;
 mod signal;
+mod soak;
 
 use std::error::Error;
 
@@ -27,6 +28,8 @@ enum What {
     Signal(signal::Options),
     /// Media: rooms of people who publish and watch, and how well every stream arrives.
     Room(room::Options),
+    /// People come and go at random for minutes; then memory and open files have to be what they were.
+    Soak(soak::Options),
     /// What a server that forwards media takes for each packet; `make bench ONLY=sfu` uses it.
     #[command(hide = true)]
     Forward(forward::Options),
@@ -45,6 +48,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             // Thousands of sockets need no goodbye each.
             runtime.shutdown_background();
             Ok(())
+        }
+        What::Soak(options) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            soak::run(options, &runtime)
         }
         What::Forward(options) => forward::run(options),
         What::Floor(options) => floor::run(options),

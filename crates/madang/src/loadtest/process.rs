@@ -20,6 +20,11 @@ pub(crate) fn usage(pid: u32) -> io::Result<Usage> {
     })
 }
 
+/// How many descriptors it has open.
+pub(crate) fn descriptors(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
 fn resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -54,5 +59,6 @@ mod tests {
     fn this_process_uses_something() {
         let usage = usage(std::process::id()).expect("this process");
         assert!(usage.memory > 100_000);
+        assert!(descriptors(std::process::id()).expect("this process") > 2);
     }
 }

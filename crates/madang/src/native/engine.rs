@@ -1,7 +1,7 @@
 //! The loop over all participants' sockets and time-outs.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     io,
     net::SocketAddr,
     sync::Arc,
@@ -27,11 +27,17 @@ const RECEIVE: usize = 32;
 const SEND: usize = 64;
 const SEND_BYTES: usize = 256 * 1024;
 
+/// A participant that was taken out: it hears, says and sends nothing. Its sockets stay open until
+/// this is dropped; then it has vanished.
+pub(crate) struct Silent(Seat);
+
 /// Many participants, one thread.
 pub(crate) struct Engine {
     poll: Poll,
     ready: Events,
-    seats: Vec<Seat>,
+    seats: HashMap<usize, Seat>,
+    /// The place of the next one. No place is given twice, so that late news find nobody.
+    next: usize,
     timers: BTreeSet<(Instant, usize)>,
     shared: Shared,
     clock: Clock,
@@ -51,7 +57,15 @@ impl Engine {
         };
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = Clock::new(Instant::now(), since_1970);
-        Ok(Self { poll, ready: Events::with_capacity(1024), seats: Vec::new(), timers: BTreeSet::new(), shared, clock })
+        Ok(Self {
+            poll,
+            ready: Events::with_capacity(1024),
+            seats: HashMap::new(),
+            next: 0,
+            timers: BTreeSet::new(),
+            shared,
+            clock,
+        })
     }
 
     /// The clock of this machine, for stamps.
@@ -68,20 +82,42 @@ impl Engine {
         server: SocketAddr,
         relay: Option<Transport>,
     ) -> io::Result<usize> {
-        let place = self.seats.len();
+        let place = self.next;
         let now = Instant::now();
         let media = media_socket(server)?;
         config.candidates = relay.is_none().then(|| vec![LocalCandidate { address: media.local_addr(), tcp: false }]);
         let participant = Participant::new(config, now);
         let seat = Seat::new(participant, place, address.clone(), server, media, relay, &self.shared.registry)?;
-        self.seats.push(seat);
+        self.seats.insert(place, seat);
+        self.next += 1;
         self.run(place, now, Seat::timeout);
         Ok(place)
     }
 
-    /// A participant, to be looked at.
+    /// A participant that was not taken out, to be looked at.
     pub(crate) fn participant(&self, place: usize) -> &Participant {
-        &self.seats[place].participant
+        &self.seats[&place].participant
+    }
+
+    /// Takes a participant out. Nothing is said to anybody.
+    pub(crate) fn remove(&mut self, place: usize) -> Option<Silent> {
+        let seat = self.seats.remove(&place)?;
+        if let Some(at) = seat.timer {
+            self.timers.remove(&(at, place));
+        }
+        Some(Silent(seat))
+    }
+
+    /// Breaks a participant's WebSocket without a word, as a lost network does.
+    pub(crate) fn cut(&mut self, place: usize) {
+        self.run(place, Instant::now(), Seat::cut);
+    }
+
+    /// Closes a participant's WebSocket as a browser does whose page goes away, and takes it out.
+    pub(crate) fn close_page(&mut self, place: usize) {
+        if let Some(mut gone) = self.remove(place) {
+            gone.0.close_page();
+        }
     }
 
     /// How many there are.
@@ -125,7 +161,7 @@ impl Engine {
     }
 
     fn run(&mut self, place: usize, now: Instant, act: impl FnOnce(&mut Seat, Instant, &mut Shared)) {
-        let Some(seat) = self.seats.get_mut(place) else { return };
+        let Some(seat) = self.seats.get_mut(&place) else { return };
         let former = seat.timer;
         act(seat, now, &mut self.shared);
         if former != seat.timer {

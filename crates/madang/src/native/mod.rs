@@ -9,6 +9,6 @@ mod tls;
 mod websocket;
 
 pub(crate) use address::ServerAddress;
-pub(crate) use engine::Engine;
+pub(crate) use engine::{Engine, Silent};
 pub(crate) use seat::Happening;
 pub(crate) use tls::{Trust, client_config};

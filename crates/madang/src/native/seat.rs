@@ -21,7 +21,7 @@ use rustls::ClientConfig;
 use super::{
     address::ServerAddress,
     relay::{Relay, Relayed},
-    websocket::{Heard, Socket},
+    websocket::{Heard, PAGE_CLOSED, Socket},
 };
 
 /// Each seat has so many tokens.
@@ -119,6 +119,21 @@ impl Seat {
         self.drain(now, shared);
     }
 
+    /// The WebSocket is gone, and nobody said so.
+    pub(super) fn cut(&mut self, now: Instant, shared: &mut Shared) {
+        if self.signaling.take().is_some() {
+            self.participant.handle_input(now, Input::Signaling(signaling::Input::Disconnected));
+        }
+        self.drain(now, shared);
+    }
+
+    /// The page goes away, and the browser says so.
+    pub(super) fn close_page(&mut self) {
+        if let Some(socket) = self.signaling.take() {
+            socket.close(Some(PAGE_CLOSED));
+        }
+    }
+
     fn receive(&mut self, shared: &mut Shared) {
         let to = self.media.local_addr();
         let Some(mut batch) = shared.receive.take() else { return };
@@ -179,7 +194,7 @@ impl Seat {
                 }
                 Output::Disconnect => {
                     if let Some(socket) = self.signaling.take() {
-                        socket.close();
+                        socket.close(None);
                     }
                 }
                 Output::Transmit(transmit) => match &mut self.relay {

@@ -9,11 +9,17 @@ use std::{
 use mio::{Interest, Registry, Token, net::TcpStream};
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 use tokio_tungstenite::tungstenite::{
-    self, ClientHandshake, HandshakeError, Message, WebSocket, client::IntoClientRequest, handshake::MidHandshake,
-    http::HeaderValue, protocol::WebSocketConfig,
+    self, ClientHandshake, HandshakeError, Message, WebSocket,
+    client::IntoClientRequest,
+    handshake::MidHandshake,
+    http::HeaderValue,
+    protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
 };
 
 use super::address::ServerAddress;
+
+/// What a browser says when a page is closed or reloaded (RFC 6455 §7.4.1).
+pub(super) const PAGE_CLOSED: CloseCode = CloseCode::Away;
 
 /// Bytes over TCP, inside TLS or not.
 pub(crate) enum Stream {
@@ -184,10 +190,10 @@ impl Socket {
         }
     }
 
-    /// Says goodbye and closes, as far as that goes without waiting.
-    pub(crate) fn close(mut self) {
+    /// Says goodbye, with a reason or without, and closes, as far as that goes without waiting.
+    pub(crate) fn close(mut self, why: Option<CloseCode>) {
         if let State::Open(socket) = &mut self.state {
-            let _ = socket.close(None);
+            let _ = socket.close(why.map(|code| CloseFrame { code, reason: "".into() }));
             let _ = socket.flush();
         }
     }
