@@ -211,13 +211,20 @@ impl MediaPart {
             self.unsent += socket.flush();
         }
         self.tell();
-        if now >= self.publish_at {
-            self.publish_at = now + PUBLISH;
-            let counters = self.sfu.counters();
-            self.metrics.publish(&self.published, &counters, std::mem::take(&mut self.unsent));
-            self.published = counters;
+        [due, self.publish(now)].into_iter().flatten().min()
+    }
+
+    /// Brings the counters to the metrics, once in a while. Says when the next time is, as long as
+    /// there may be news: the last link's end is news too, though nothing happens after it.
+    fn publish(&mut self, now: Instant) -> Option<Instant> {
+        if now < self.publish_at {
+            return Some(self.publish_at);
         }
-        due
+        self.publish_at = now + PUBLISH;
+        let counters = self.sfu.counters();
+        self.metrics.publish(&self.published, &counters, std::mem::take(&mut self.unsent));
+        let has_news = std::mem::replace(&mut self.published, counters) != counters;
+        has_news.then_some(self.publish_at)
     }
 
     pub(super) fn take_for_relays(&mut self) -> Vec<FromRelay> {

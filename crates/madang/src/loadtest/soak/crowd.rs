@@ -364,6 +364,9 @@ impl Crowd {
                 self.books.failures.thrown_out += 1;
                 eprintln!("a connection broke by itself");
             }
+            Said::ParticipantLeft(who, _) => {
+                member.tracks.retain(|known| who.tracks.iter().all(|track| track.id != *known));
+            }
             Said::TrackRemoved(_, track) => member.tracks.retain(|known| *known != track.id),
             Said::Chat(_) => self.books.chats += 1,
             Said::Refused(_, failure) => {

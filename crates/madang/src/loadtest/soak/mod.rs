@@ -44,8 +44,8 @@ pub(crate) struct Options {
     /// How long people come and go, the warm-up included.
     #[arg(long, default_value_t = 10.0, value_name = "M")]
     minutes: f64,
-    /// People at once, about.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    /// People at once, at most.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     people: u32,
     /// Rooms that they choose from.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -145,8 +145,8 @@ impl Soak<'_> {
     fn admit(&mut self, time: Duration) -> Result<(), Box<dyn Error>> {
         let now = Instant::now();
         while self.next.1 <= now {
-            if self.crowd.len() >= 2 * self.options.people as usize {
-                // The server is slower than they come.
+            if self.crowd.len() >= self.options.people as usize {
+                // Memory hangs on the fullest moment: that of the warm-up is as full as any later one.
                 self.next.1 = now + TICK;
                 return Ok(());
             }
@@ -155,8 +155,8 @@ impl Soak<'_> {
             if time < SILENCE_FROM / 2 && life.end == life::End::Silence {
                 life.end = life::End::Vanish;
             }
-            // Little's law: with one in each such time, so many are inside.
-            self.next.1 += stay.mul_f64(life.gap / f64::from(self.options.people));
+            // Twice as often as people go (Little's law): it is full but for moments.
+            self.next.1 += stay.mul_f64(life.gap / f64::from(2 * self.options.people));
             self.crowd.join(self.next.0, life)?;
             self.next.0 += 1;
         }

@@ -8,9 +8,8 @@ use super::reading::Reading;
 ///
 /// Resident memory is not what the program holds: the allocator (glibc's) keeps freed pages, in an
 /// arena of its own for each thread, and how many it keeps hangs on the fullest moment and on
-/// where the last survivors lie. The minutes after the warm-up have fuller moments than it had,
-/// by chance alone. What is left behind by each of a thousand people would be far more: the
-/// smallest session takes over a hundred KiB.
+/// where the last survivors lie. As many people are inside in the warm-up as later; but sessions
+/// that wait for their end come on top, by chance, and each of those takes up to a mebibyte.
 const SHARE: u64 = 10;
 const LEAST: u64 = 8 << 20;
 
