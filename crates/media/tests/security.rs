@@ -2,7 +2,7 @@
 
 mod yard;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use madang_media::session::{DataChannel, LayerId};
 use madang_protocol::{LinkId, MediaCommand, MediaEvent, TrackId, TrackKind};
@@ -23,6 +23,11 @@ fn is_rtp(data: &[u8]) -> bool {
 
 fn is_dtls(data: &[u8]) -> bool {
     matches!(data, [20..=63, ..])
+}
+
+/// A Binding request (RFC 8489 §5).
+fn is_check(data: &[u8]) -> bool {
+    data.starts_with(&[0, 1])
 }
 
 /// Ada speaks, bo and cy hear.
@@ -219,6 +224,33 @@ fn media_of_another_session_from_a_proved_address_changes_nothing() {
     call.yard.run(ms(50));
     assert_eq!(call.state().2, before.2 + 5, "from its own they pass");
     call.assert_alive();
+}
+
+#[test]
+fn a_check_that_was_seen_and_is_sent_again_from_many_addresses_does_not_push_its_sender_out() {
+    let mut call = Call::new();
+    call.yard.tap = Some(Vec::new());
+    call.speak(500);
+    let ada = call.address("ada");
+    let tapped = call.yard.tap.take().unwrap_or_default().into_iter();
+    let checks: Vec<_> = tapped.filter(|(from, data)| *from == ada && is_check(data)).map(|(_, data)| data).collect();
+    assert!(!checks.is_empty());
+    let (before, unknown) = (call.heard("bo"), call.yard.sfu.counters().unknown);
+    for round in 0..50 {
+        for port in 0..400 {
+            let stranger = SocketAddr::from(([198, 51, 100, 66], 7000 + port));
+            call.yard.inject(stranger, &checks[round % checks.len()]);
+        }
+        call.speak(1);
+    }
+    assert_eq!(call.heard("bo") - before, 50, "media goes on meanwhile");
+    // Checks are answered, wherever they come from, but not from everywhere.
+    let answered: BTreeSet<_> = call.yard.astray.iter().collect();
+    assert!((1..100).contains(&answered.len()), "{}", answered.len());
+    assert!(call.yard.sfu.counters().unknown - unknown > 300 * 50);
+    call.yard.astray.clear();
+    call.assert_alive();
+    assert_eq!(call.yard.astray, [], "nothing but answers goes to strangers");
 }
 
 /// Another fingerprint than that of the certificate (RFC 8122 §5).

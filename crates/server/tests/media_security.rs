@@ -112,8 +112,13 @@ impl Bad {
         vec![21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40]
     }
 
-    fn one_of_each(&mut self) -> [Vec<u8>; 5] {
-        [self.client_hello(), self.random(), self.check(), self.replay(), Self::alert()]
+    /// A check that was good when its sender sent it.
+    fn old_check(&mut self) -> Vec<u8> {
+        self.kept.checks[self.chance.random_range(0..self.kept.checks.len())].clone()
+    }
+
+    fn one_of_each(&mut self) -> [Vec<u8>; 6] {
+        [self.client_hello(), self.random(), self.check(), self.old_check(), self.replay(), Self::alert()]
     }
 }
 
@@ -135,7 +140,7 @@ async fn a_call_lives_on_under_sprayers_and_replays_and_they_are_counted() {
     let stalls = Stalls::watch();
     people.iter().for_each(Person::begin);
     let began = Instant::now();
-    let mut rounds = 0;
+    let (mut rounds, mut heard) = (0, [0; 2000]);
     while began.elapsed() < ATTACK {
         for (bad, person) in bad.iter_mut().zip(&people) {
             spray(&stranger, bad, person).await;
@@ -143,6 +148,9 @@ async fn a_call_lives_on_under_sprayers_and_replays_and_they_are_counted() {
             spray(&person.wire.outside, bad, person).await;
         }
         rounds += 1;
+        while let Ok((length, _)) = stranger.try_recv_from(&mut heard) {
+            assert!(length > 0 && heard[0] < 4, "a stranger hears answers to checks alone, not {:?}", &heard[..8]);
+        }
         tokio::time::sleep(ROUND).await;
     }
     tokio::time::sleep(GAP).await;

@@ -220,3 +220,29 @@ async fn many_people_come_and_go_at_once_and_nothing_is_left_behind() {
         assert!(text.contains(&format!("madang_room_rooms{{topology=\"{topology}\"}} 0")), "{text}");
     }
 }
+
+#[tokio::test]
+async fn the_end_of_the_last_link_reaches_the_metrics_though_nothing_happens_after_it() {
+    let server = start("media.shards = 1").await;
+    for _ in 0..3 {
+        let mut ada = Client::connect(&server).await;
+        let mut message = hello("yard", "Ada");
+        message["topology"] = "sfu".into();
+        ada.say(message).await;
+        ada.hear("desc").await;
+        media_links(&server, 1).await;
+        ada.say(json!({ "t": "leave", "id": 2 })).await;
+        ada.hear("bye").await;
+        media_links(&server, 0).await;
+    }
+}
+
+/// Waits until so many links to the server are told of.
+async fn media_links(server: &madang_server::Server, wanted: u64) {
+    let line = format!("\nmadang_media_links {wanted}\n");
+    let began = Instant::now();
+    while !get(server, "/metrics", "").await.2.contains(&line) {
+        assert!(began.elapsed() < Duration::from_secs(2), "not {wanted} links in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

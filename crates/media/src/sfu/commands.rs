@@ -10,6 +10,7 @@ use super::{
     data::Budget,
     demand,
     link::{Bandwidth, TrackKey},
+    newcomers::Newcomers,
     track::{Subscription, Track, rids},
 };
 use crate::session::{Role, Session, SessionConfig, VideoCodec};
@@ -82,6 +83,8 @@ impl Sfu {
             dirty: false,
             to_offer: true,
             last_check: now,
+            in_use: None,
+            newcomers: Newcomers::new(now),
             wakes_at: None,
             due: now,
             bandwidth: Bandwidth::new(now),

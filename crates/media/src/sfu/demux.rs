@@ -61,10 +61,16 @@ impl Demux {
         }
     }
 
-    /// A check from there was answered.
-    pub(super) fn passed(&mut self, link: u32, path: Path) {
-        if self.by_path.get(&path) == Some(&link) {
-            return;
+    /// Whether a check from there was answered, and it is not forgotten.
+    pub(super) fn is_known(&self, link: u32, path: &Path) -> bool {
+        self.by_path.get(path) == Some(&link)
+    }
+
+    /// A check from there was answered. Says whether it was the first from there. The path that is
+    /// in use is not forgotten for it: whoever sees a check can send it again from anywhere.
+    pub(super) fn passed(&mut self, link: u32, path: Path, in_use: Option<Path>) -> bool {
+        if self.is_known(link, &path) {
+            return false;
         }
         if let Some(former) = self.by_path.insert(path, link)
             && let Some(paths) = self.paths.get_mut(&former)
@@ -73,9 +79,11 @@ impl Demux {
         }
         let paths = self.paths.entry(link).or_default();
         if paths.len() == PATHS_PER_LINK {
-            self.by_path.remove(&paths.remove(0));
+            let oldest = paths.iter().position(|known| Some(*known) != in_use).unwrap_or(0);
+            self.by_path.remove(&paths.remove(oldest));
         }
         paths.push(path);
+        true
     }
 
     pub(super) fn forget(&mut self, link: u32) {
@@ -108,7 +116,7 @@ mod tests {
         let mut demux = Demux::default();
         demux.name(7, "abcd".into());
         assert_eq!(found(&demux, 1), None);
-        demux.passed(7, path(1));
+        demux.passed(7, path(1), None);
         assert_eq!(found(&demux, 1), Some(7));
         assert_eq!(found(&demux, 2), None);
     }
@@ -117,7 +125,7 @@ mod tests {
     fn a_forgotten_link_is_found_by_nothing() {
         let mut demux = Demux::default();
         demux.name(7, "abcd".into());
-        demux.passed(7, path(1));
+        demux.passed(7, path(1), None);
         demux.forget(7);
         assert_eq!(found(&demux, 1), None);
         assert!(demux.by_path.is_empty() && demux.by_ufrag.is_empty() && demux.paths.is_empty());
@@ -126,8 +134,8 @@ mod tests {
     #[test]
     fn an_address_goes_to_whom_it_last_proved_itself() {
         let mut demux = Demux::default();
-        demux.passed(7, path(1));
-        demux.passed(8, path(1));
+        demux.passed(7, path(1), None);
+        demux.passed(8, path(1), None);
         assert_eq!(found(&demux, 1), Some(8));
         demux.forget(7);
         assert_eq!(found(&demux, 1), Some(8));
@@ -137,11 +145,23 @@ mod tests {
     fn old_addresses_are_forgotten_in_the_end() {
         let mut demux = Demux::default();
         for port in 0..100 {
-            demux.passed(7, path(port));
+            demux.passed(7, path(port), None);
         }
         assert_eq!(demux.by_path.len(), PATHS_PER_LINK);
         assert_eq!(found(&demux, 99), Some(7));
         assert_eq!(found(&demux, 0), None);
+    }
+
+    #[test]
+    fn the_address_in_use_is_kept_however_many_come() {
+        let mut demux = Demux::default();
+        assert!(demux.passed(7, path(0), None));
+        for port in 1..100 {
+            assert!(demux.passed(7, path(port), Some(path(0))));
+        }
+        assert!(!demux.passed(7, path(0), None), "known");
+        assert_eq!((found(&demux, 0), found(&demux, 99)), (Some(7), Some(7)));
+        assert_eq!(demux.by_path.len(), PATHS_PER_LINK);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::{
     RoomKey,
     allocator::{Allocator, Shortage},
     data::Budget,
+    demux,
+    newcomers::Newcomers,
     restart::{Path, Restarts},
 };
 use crate::session::{INITIAL_ESTIMATE, Line, Session, VideoCodec};
@@ -43,6 +45,9 @@ pub(super) struct Link {
     pub(super) to_offer: bool,
     /// When a check of its peer's was last answered, or when it was opened.
     pub(super) last_check: Instant,
+    /// The way of what was sent last, answers to checks aside: the pair that ICE has chosen.
+    pub(super) in_use: Option<demux::Path>,
+    pub(super) newcomers: Newcomers,
     /// The entry in the timer wheel that comes up first.
     pub(super) wakes_at: Option<Instant>,
     /// When its session wants to be called.

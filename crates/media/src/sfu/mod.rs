@@ -18,6 +18,7 @@ pub mod keyframes;
 pub mod layers;
 mod link;
 mod meter;
+mod newcomers;
 mod restart;
 pub mod rewrite;
 pub mod select;
@@ -133,6 +134,10 @@ impl Sfu {
             self.counters.unknown += 1;
             return;
         };
+        if kind == Kind::Stun && !self.demux.is_known(key as u32, &path) && !link.newcomers.has_room(now) {
+            self.counters.unknown += 1;
+            return;
+        }
         link.session.receive(now, path.transport, path.from, path.to, data);
         self.drain(now, key);
     }
@@ -144,10 +149,14 @@ impl Sfu {
             let Some(link) = self.links.get_mut(key) else { return };
             match link.session.poll_output() {
                 SessionOutput::Transmit(transmit) => {
-                    if answers_check(&transmit.data) {
+                    let path = Path { transport: transmit.transport, from: transmit.to, to: transmit.from };
+                    if !answers_check(&transmit.data) {
+                        link.in_use = Some(path);
+                    } else {
                         link.last_check = now;
-                        let path = Path { transport: transmit.transport, from: transmit.to, to: transmit.from };
-                        self.demux.passed(key as u32, path);
+                        if self.demux.passed(key as u32, path, link.in_use) {
+                            link.newcomers.take();
+                        }
                     }
                     self.outputs.push_back(Output::Transmit(transmit));
                 }
