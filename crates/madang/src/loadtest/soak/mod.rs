@@ -36,8 +36,9 @@ const TICK: Duration = Duration::from_millis(50);
 const PROGRESS: Duration = Duration::from_secs(5);
 /// The longest warm-up. One of a shorter run is a quarter of it.
 const WARM_UP: Duration = Duration::from_secs(60);
-/// In a run that is shorter than this nobody falls silent: waiting for them would take longer.
-const SILENCE_FROM: Duration = Duration::from_secs(60);
+/// If people come and go for less than this, nobody falls silent: waiting for their end would take
+/// as long again.
+const SILENCE_FROM: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -108,7 +109,7 @@ impl Soak<'_> {
         self.come_and_go(length - warm_up)?;
         let after = self.empty()?;
         let books = self.crowd.books.clone();
-        let mut against = verdict::judge(&before, &after, &books.failures);
+        let mut against = verdict::judge(&before, &after, warm_up, &books.failures);
         if books.joined == 0 || books.streams == 0 {
             against.push("nobody was inside, or nothing was seen: nothing is proved".into());
         }
@@ -152,7 +153,7 @@ impl Soak<'_> {
             }
             let stay = Duration::try_from_secs_f64(self.options.stay)?;
             let mut life = Life::new(self.seed, self.next.0, self.options.rooms, stay);
-            if time < SILENCE_FROM / 2 && life.end == life::End::Silence {
+            if time < SILENCE_FROM && life.end == life::End::Silence {
                 life.end = life::End::Vanish;
             }
             // Twice as often as people go (Little's law): it is full but for moments.

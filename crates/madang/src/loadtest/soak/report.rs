@@ -1,10 +1,14 @@
 //! What a soak found, as a table or as JSON.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use super::{crowd::Books, reading::Reading, verdict::allowance};
+use super::{
+    crowd::Books,
+    reading::Reading,
+    verdict::{allowance, is_memory_judged},
+};
 
 /// Times in seconds, memory in bytes.
 #[derive(Clone, Debug, Serialize)]
@@ -94,15 +98,15 @@ impl fmt::Display for Report {
         row("requests refused", if refused.is_empty() { "none".into() } else { refused.join(", ") })?;
         let kibi = |bytes: u64| bytes / 1024;
         let (before, after) = (&self.before, &self.after);
+        let bound = if is_memory_judged(Duration::from_secs_f64(self.warm_up_seconds)) {
+            format!("{} KiB would be all right", kibi(before.memory + allowance(before.memory)))
+        } else {
+            "not judged after so short a warm-up".into()
+        };
+        let [fresh, warm, last] = [&self.fresh, before, after].map(|reading| kibi(reading.memory));
         row(
             "memory, nobody inside",
-            format!(
-                "{} KiB fresh, {} KiB after the warm-up, {} KiB at the end; {} KiB would be all right",
-                kibi(self.fresh.memory),
-                kibi(before.memory),
-                kibi(after.memory),
-                kibi(before.memory + allowance(before.memory))
-            ),
+            format!("{fresh} KiB fresh, {warm} KiB after the warm-up, {last} KiB at the end; {bound}"),
         )?;
         row(
             "file descriptors",

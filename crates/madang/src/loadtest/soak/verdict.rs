@@ -1,5 +1,7 @@
 //! Whether a server is at the end what it was after the warm-up.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::reading::Reading;
@@ -12,6 +14,10 @@ use super::reading::Reading;
 /// that wait for their end come on top, by chance, and each of those takes up to a mebibyte.
 const SHARE: u64 = 10;
 const LEAST: u64 = 8 << 20;
+
+/// Memory is judged only after a warm-up of this length: before, the allocator has not yet seen
+/// the fullest moment, and what it takes for that is no growth.
+const WARM: Duration = Duration::from_secs(15);
 
 /// What did not work for somebody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -30,12 +36,13 @@ pub(super) struct Failures {
     pub(super) starved: u64,
 }
 
-/// What may be said against the server, each a sentence; nothing if all is well.
-pub(super) fn judge(before: &Reading, after: &Reading, failures: &Failures) -> Vec<String> {
+/// What may be said against the server, each a sentence; nothing if all is well. `before` was read
+/// after the warm-up.
+pub(super) fn judge(before: &Reading, after: &Reading, warm_up: Duration, failures: &Failures) -> Vec<String> {
     let mut against = Vec::new();
     let mebi = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let most = before.memory + allowance(before.memory);
-    if after.memory > most {
+    if is_memory_judged(warm_up) && after.memory > most {
         against.push(format!(
             "memory grew from {:.1} to {:.1} MiB, and {:.1} MiB would be all right",
             mebi(before.memory),
@@ -60,6 +67,11 @@ pub(super) fn judge(before: &Reading, after: &Reading, failures: &Failures) -> V
         }
     }
     against
+}
+
+/// Whether memory counts after a warm-up of that length.
+pub(super) fn is_memory_judged(warm_up: Duration) -> bool {
+    warm_up >= WARM
 }
 
 /// By how much memory may grow, in bytes.
@@ -96,7 +108,7 @@ mod tests {
     }
 
     fn against(after: Reading) -> Vec<String> {
-        judge(&empty(40 * MIB), &after, &Failures::default())
+        judge(&empty(40 * MIB), &after, WARM, &Failures::default())
     }
 
     #[test]
@@ -109,8 +121,14 @@ mod tests {
     fn memory_may_grow_by_eight_mebibytes_and_a_large_one_by_a_tenth() {
         assert_eq!(against(empty(48 * MIB)), [""; 0]);
         assert!(against(empty(48 * MIB + 1))[0].contains("from 40.0 to 48.0 MiB"));
-        let large = |after| judge(&empty(200 * MIB), &empty(after), &Failures::default()).len();
+        let large = |after| judge(&empty(200 * MIB), &empty(after), WARM, &Failures::default()).len();
         assert_eq!((large(220 * MIB), large(221 * MIB)), (0, 1));
+    }
+
+    #[test]
+    fn memory_is_not_judged_after_a_warm_up_that_saw_little() {
+        let after = |warm_up| judge(&empty(0), &empty(100 * MIB), warm_up, &Failures::default()).len();
+        assert_eq!((after(WARM), after(WARM / 2)), (1, 0));
     }
 
     #[test]
@@ -124,14 +142,14 @@ mod tests {
         let after = against(Reading { held, ..empty(0) });
         assert_eq!(after.len(), 2);
         assert!(after[0].contains("at the end") && after[0].contains("rooms: 1"), "{after:?}");
-        let before = judge(&Reading { held, ..empty(0) }, &empty(0), &Failures::default());
+        let before = judge(&Reading { held, ..empty(0) }, &empty(0), WARM, &Failures::default());
         assert!(before[0].contains("after the warm-up"), "{before:?}");
     }
 
     #[test]
     fn every_kind_of_failure_counts() {
         let all = Failures { joins: 1, links: 2, resumes: 3, relays: 4, thrown_out: 5, starved: 6 };
-        assert_eq!(judge(&empty(0), &empty(0), &all).len(), 6);
+        assert_eq!(judge(&empty(0), &empty(0), WARM, &all).len(), 6);
         assert_eq!(all.sum(), 21);
     }
 }
