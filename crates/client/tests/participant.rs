@@ -247,7 +247,7 @@ impl Yard {
             let mut packets = Vec::new();
             source.poll(self.now, &mut packets);
             for packet in packets {
-                self.server.write(*line, outgoing(packet, self.now));
+                self.server.write_in(*line, LayerId(0), outgoing(packet, self.now));
             }
         }
         self.server.handle_timeout(self.now);
@@ -308,7 +308,7 @@ fn outgoing(packet: Outgoing, at: Instant) -> OutgoingPacket {
         at,
         marker: packet.is_marked,
         payload: packet.payload.into(),
-        vp8: None,
+        patch: Default::default(),
         audio_level: None,
         orientation: None,
         repeatable: true,

@@ -1,7 +1,7 @@
 //! The server's media, sans-IO: sessions with ICE, DTLS, SRTP and SCTP, and the forwarder (SFU)
 //! between them.
 //!
-//! [`session`] is the only place that names str0m. [`sfu`] is one shard's forwarder: give it
+//! [`session`] is the only place that names str0m; what it sends goes by [`egress`]. [`sfu`] is one shard's forwarder: give it
 //! packets, commands and the time by [`sfu::Sfu::handle_input`], then drain
 //! [`sfu::Sfu::poll_output`] until it names a time-out.
 //!
@@ -9,6 +9,7 @@
 //! (RFC 4585 §6.3.2 SLI, §6.3.3 RPSI), RTCP-XR, unbundled media (RFC 9143 is required), RTP
 //! without rtcp-mux (RFC 5761 is required).
 
+pub mod egress;
 pub mod payload;
 pub mod session;
 pub mod sfu;

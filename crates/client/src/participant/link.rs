@@ -241,7 +241,7 @@ impl Link {
                 self.connected = true;
                 self.connect_by = None;
                 let wanted: u64 = self.sending.iter().map(Sending::full_rate).sum();
-                self.session.set_bitrates(0, wanted + SOUND);
+                self.session.set_desired(wanted + SOUND);
                 Some(LinkOutput::Event(Event::Connected(self.open.link.clone())))
             }
             SessionEvent::KeyframeWanted { line, layer } => {

@@ -139,7 +139,7 @@ impl Sending {
                 at: now,
                 marker: packet.is_marked,
                 payload: packet.payload.into(),
-                vp8: None,
+                patch: Default::default(),
                 audio_level: level,
                 orientation: None,
                 repeatable: level.is_none(),

@@ -78,6 +78,29 @@ impl Field {
     }
 }
 
+/// Numbers to write over those that stand in a payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// PictureID.
+    pub picture_id: Option<(PictureId, u16)>,
+    /// TL0PICIDX.
+    pub tl0: Option<(Field, u8)>,
+    /// KEYIDX.
+    pub key_idx: Option<(Field, u8)>,
+}
+
+impl Patch {
+    /// Writes them into a copy of the payload that they were made for.
+    pub fn apply(&self, payload: &mut [u8]) {
+        if let Some((field, value)) = self.picture_id {
+            field.write(payload, value);
+        }
+        for (field, value) in [self.tl0, self.key_idx].into_iter().flatten() {
+            field.write(payload, value);
+        }
+    }
+}
+
 /// A picture's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {

@@ -9,7 +9,7 @@ use str0m::{
 };
 
 use super::{
-    DataChannel, LayerId, Line, OutgoingPacket, Session, SessionError, check_size,
+    DataChannel, Line, Session, SessionError, check_size,
     negotiation::{MediaLine, Purpose, channel_config},
 };
 
@@ -101,11 +101,6 @@ impl Session {
             }
         }
         self.find_outgoing();
-    }
-
-    /// Sends a packet in a layer of a line with the next [`Session::handle_timeout`].
-    pub fn write_in(&mut self, line: Line, layer: LayerId, packet: OutgoingPacket) {
-        self.write_layer(line, layer, packet);
     }
 
     /// The payload type that a line sends a codec in, by its name in SDP.

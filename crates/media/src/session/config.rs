@@ -1,22 +1,14 @@
 //! How a session is set up.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{fmt, net::SocketAddr, time::Instant};
 
 use str0m::{
     RtcConfig,
-    bwe::Bitrate,
     crypto::dtls::{DtlsCert, DtlsVersion},
 };
 
 /// What bandwidth estimation begins with, in bits per second; probes raise it within a second.
 pub const INITIAL_ESTIMATE: u64 = 3_000_000;
-
-/// How often the estimate is looked at.
-const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Which end of a link a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +102,9 @@ impl SessionConfig {
             .set_rtp_mode(true)
             .set_ice_lite(self.role == Role::Server)
             .enable_opus(true, false)
-            .enable_bwe(Some(Bitrate::bps(INITIAL_ESTIMATE)))
-            .set_stats_interval(Some(ESTIMATE_INTERVAL));
+            // For the reports on what the session's egress sends.
+            .enable_raw_packets(true)
+            .set_crypto_provider(super::keys::provider());
         if self.role == Role::Server {
             config = config.set_dtls_version(DtlsVersion::Dtls12);
         }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
+use crate::payload::Patch;
+
 /// A media description of a session, by its place among those of this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Line(pub u16);
@@ -81,6 +83,12 @@ pub struct SenderReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Orientation(pub(super) str0m::rtp::VideoOrientation);
 
+impl Orientation {
+    pub(crate) fn on_wire(self) -> u8 {
+        self.0 as u8
+    }
+}
+
 /// How loud a packet is (RFC 6464).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioLevel {
@@ -88,6 +96,13 @@ pub struct AudioLevel {
     pub below_full: u8,
     /// Whether the sender takes it for speech.
     pub voice: bool,
+}
+
+impl AudioLevel {
+    /// RFC 6464 §3.
+    pub(crate) fn on_wire(self) -> u8 {
+        u8::from(self.voice) << 7 | self.below_full & 0x7F
+    }
 }
 
 /// A packet to send, numbered by whoever sends it.
@@ -105,25 +120,14 @@ pub struct OutgoingPacket {
     pub marker: bool,
     /// Shared.
     pub payload: Arc<[u8]>,
-    /// Numbers to write over those in a VP8 payload descriptor (RFC 7741 §4.2).
-    pub vp8: Option<Vp8Numbers>,
+    /// Numbers to write over those in the payload.
+    pub patch: Patch,
     /// RFC 6464.
     pub audio_level: Option<AudioLevel>,
     /// Turned picture.
     pub orientation: Option<Orientation>,
     /// Whether it is kept to be sent again.
     pub repeatable: bool,
-}
-
-/// Numbers of a VP8 payload descriptor, each as wide as it is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Vp8Numbers {
-    /// PictureID.
-    pub picture_id: Option<u16>,
-    /// TL0PICIDX.
-    pub tl0: Option<u8>,
-    /// KEYIDX.
-    pub key_idx: Option<u8>,
 }
 
 /// What is known of the path to the other end.

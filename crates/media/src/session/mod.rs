@@ -9,8 +9,9 @@ mod config;
 mod error;
 mod event;
 mod gaps;
+mod keys;
 mod negotiation;
-mod repeats;
+mod outgoing;
 
 use std::{
     collections::HashMap,
@@ -18,14 +19,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::egress::Way;
 use madang_protocol::{IceCandidate, Negotiation as Number, TrackId, TrackKind};
+use outgoing::Outgoing;
 use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
-    bwe::Bitrate,
     change::SdpAnswer,
     media::{KeyframeRequestKind, Rid},
     net::{Protocol, Receive, TcpType},
-    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc, StreamTx, Vp8Descriptor},
+    rtp::{RawPacket, RtpPacket, Ssrc},
 };
 
 pub use client::ClientLine;
@@ -33,12 +35,11 @@ pub use config::{Certificate, INITIAL_ESTIMATE, LocalCandidate, Role, SessionCon
 pub use error::SessionError;
 pub use event::{
     AudioLevel, DataChannel, Estimate, LayerId, Line, MediaPacket, Orientation, OutgoingPacket, SenderReport,
-    SessionEvent, SessionOutput, Transmit, Transport, Vp8Numbers,
+    SessionEvent, SessionOutput, Transmit, Transport,
 };
 use gaps::Gaps;
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
-use repeats::Repeats;
 
 /// The longest description taken: browsers write some 60 lines for each track.
 const SDP_LINES: usize = 20_000;
@@ -49,18 +50,11 @@ const SDP_LINES_PER_MEDIA: usize = 400;
 /// A time-out within this is due at once.
 const AT_ONCE: Duration = Duration::from_micros(500);
 
-/// By how much str0m's clock is moved from one packet to the next.
-const STEP: Duration = Duration::from_micros(1);
-
 /// How many of those there may be at one moment: more packets than any frame has.
 const MOST_AT_ONCE: u32 = 1000;
 
-/// Packets kept for each sent stream, to be sent again when the other end asks (RFC 4585 §6.2.1):
-/// two seconds of a 2.5 Mbit/s picture.
-const HISTORY: usize = 512;
-const HISTORY_AGE: Duration = Duration::from_secs(3);
-/// Nothing is sent again where that would be more than this share of all.
-const MOST_REPEATED: f32 = 0.3;
+/// How often [`SessionEvent::Estimate`] comes.
+const ESTIMATE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A stream that comes in.
 struct Incoming {
@@ -75,15 +69,15 @@ pub struct Session {
     negotiation: Negotiation,
     /// Which line and layer a stream belongs to, by SSRC.
     incoming: HashMap<u32, Incoming>,
-    /// SSRCs of what is sent, by line; several where a client sends simulcast.
-    outgoing: HashMap<(Line, LayerId), Ssrc>,
+    outgoing: Outgoing,
     connected: bool,
     ended: bool,
-    paced: bool,
-    repeats: Repeats,
     now: Instant,
     /// What str0m believes to be now.
     stepped: Instant,
+    /// When str0m wants to be called.
+    due: Instant,
+    estimate_at: Instant,
     /// Time-outs that were due at once since time last passed.
     early: u32,
 }
@@ -107,13 +101,13 @@ impl Session {
             rtc,
             negotiation: Negotiation::new(config.role == Role::Server),
             incoming: HashMap::new(),
-            outgoing: HashMap::new(),
+            outgoing: Outgoing::new(now),
             connected: false,
             ended: false,
-            paced: false,
-            repeats: Repeats::default(),
             now,
             stepped: now,
+            due: now,
+            estimate_at: now,
             early: 0,
         }
     }
@@ -137,7 +131,7 @@ impl Session {
 
     /// The line is needed no more.
     pub fn release(&mut self, line: Line) {
-        self.outgoing.retain(|(of, _), _| *of != line);
+        self.outgoing.release(line);
         self.incoming.retain(|_, stream| stream.line != line);
         self.negotiation.release(line);
     }
@@ -161,28 +155,8 @@ impl Session {
         let answer = SdpAnswer::from_sdp_string(sdp).map_err(|why| SessionError::Sdp(why.to_string()))?;
         self.negotiation.answer(&mut self.rtc, n, answer)?;
         self.find_outgoing();
+        self.due = self.now;
         Ok(())
-    }
-
-    /// After an answer: the streams that str0m made for the lines that send.
-    fn find_outgoing(&mut self) {
-        for (index, line) in self.negotiation.lines.iter().enumerate() {
-            let (Purpose::Send(_), Ok(index)) = (&line.purpose, u16::try_from(index)) else { continue };
-            let mut api = self.rtc.direct_api();
-            let rids = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));
-            for (layer, rid) in (0..).zip(rids) {
-                if let Some(stream) = api.stream_tx_by_mid(line.mid, rid) {
-                    stream.set_unpaced(!(self.paced && line.kind == TrackKind::Video));
-                    let known = self.outgoing.insert((Line(index), LayerId(layer)), stream.ssrc());
-                    if known != Some(stream.ssrc()) {
-                        forget_sent(stream);
-                    }
-                    if let Some(rtx) = stream.rtx() {
-                        self.repeats.add_stream(*rtx);
-                    }
-                }
-            }
-        }
     }
 
     /// A candidate of the other end's. One that can't be read, or of a kind unknown, is left
@@ -190,6 +164,7 @@ impl Session {
     pub fn candidate(&mut self, candidate: &IceCandidate) {
         if let Ok(candidate) = Candidate::from_sdp_string(&candidate.candidate) {
             self.rtc.add_remote_candidate(candidate);
+            self.due = self.now;
         }
     }
 
@@ -205,12 +180,16 @@ impl Session {
         if let Err(why) = self.rtc.handle_input(Input::Receive(self.stepped, received)) {
             tracing::debug!(%why, "a packet was refused");
         }
+        self.due = self.now;
     }
 
     /// Lets time pass; also makes what was written since go out.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.pass(now);
-        self.step(self.stepped);
+        if self.due <= now {
+            self.step(self.stepped);
+        }
+        self.outgoing.handle_timeout(now);
     }
 
     fn pass(&mut self, now: Instant) {
@@ -229,33 +208,6 @@ impl Session {
         }
     }
 
-    /// Whether media on a line can be sent.
-    #[must_use]
-    pub fn can_send(&self, line: Line) -> bool {
-        self.connected && self.outgoing.contains_key(&(line, LayerId(0)))
-    }
-
-    /// Sends a packet with the next [`Self::handle_timeout`].
-    pub fn write(&mut self, line: Line, packet: OutgoingPacket) {
-        self.write_layer(line, LayerId(0), packet);
-    }
-
-    fn write_layer(&mut self, line: Line, layer: LayerId, packet: OutgoingPacket) {
-        let Some(ssrc) = self.outgoing.get(&(line, layer)) else { return };
-        let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx(ssrc) else { return };
-        stream.write_rtp(rtp_write(packet));
-    }
-
-    /// What was sent on a line so far is not sent again, whatever is asked for: a keyframe
-    /// follows that makes it useless.
-    pub fn forget_sent(&mut self, line: Line) {
-        let Some(ssrc) = self.outgoing.get(&(line, LayerId(0))) else { return };
-        if let Some(stream) = self.rtc.direct_api().stream_tx(ssrc) {
-            forget_sent(stream);
-        }
-    }
-
     /// Asks the other end for a keyframe (RFC 4585 §6.3.1).
     pub fn request_keyframe(&mut self, line: Line, layer: LayerId) {
         let Some(media) = self.negotiation.line(line) else { return };
@@ -264,48 +216,20 @@ impl Session {
         let by_rid = api.stream_rx_by_mid(mid, rid).is_some();
         if let Some(stream) = api.stream_rx_by_mid(mid, if by_rid { rid } else { None }) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
+            self.due = self.now;
         }
-    }
-
-    /// What is to be sent in all, in bits per second: at least `minimum` (padding fills it up,
-    /// as far as the estimate allows), and `desired` if the path can take it (probes find out).
-    pub fn set_bitrates(&mut self, minimum: u64, desired: u64) {
-        self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
-    }
-
-    /// Whether pictures are spread by str0m's pacer, so that on a slow path sound does not wait
-    /// behind a keyframe. It costs a wake-up for each packet.
-    pub fn set_paced(&mut self, paced: bool) {
-        if std::mem::replace(&mut self.paced, paced) == paced {
-            return;
-        }
-        let mut api = self.rtc.direct_api();
-        for ((line, _), ssrc) in &self.outgoing {
-            let video = self.negotiation.line(*line).is_some_and(|line| line.kind == TrackKind::Video);
-            if let Some(stream) = api.stream_tx(ssrc).filter(|_| video) {
-                stream.set_unpaced(!paced);
-            }
-        }
-    }
-
-    /// Whether what is asked for again is sent twice.
-    pub fn repeat_twice(&mut self, twice: bool) {
-        self.repeats.twice = twice;
-    }
-
-    /// Begins bandwidth estimation anew, from this many bits per second.
-    pub fn restart_estimation(&mut self, from: u64) {
-        self.rtc.bwe().reset(Bitrate::bps(from));
     }
 
     /// Sends bytes on a data channel; `false` when it is not open or its buffer is full.
     pub fn send_data(&mut self, channel: DataChannel, data: &[u8]) -> bool {
+        self.due = self.now;
         let id = self.negotiation.channels[channel as usize];
         id.and_then(|id| self.rtc.channel(id)).is_some_and(|mut channel| channel.write(true, data).unwrap_or(false))
     }
 
     /// Says goodbye: RTCP BYE and a DTLS alert come out of the drain that follows.
     pub fn close(&mut self) {
+        self.due = self.now;
         // It is over either way.
         let _ = self.rtc.close();
     }
@@ -318,29 +242,21 @@ impl Session {
 
     /// The next thing to do. [`SessionOutput::Timeout`] is the last of a drain.
     pub fn poll_output(&mut self) -> SessionOutput {
-        if let Some(copy) = self.repeats.again() {
-            return SessionOutput::Transmit(copy);
-        }
         loop {
-            match self.rtc.poll_output() {
+            if let Some(transmit) = self.outgoing.poll() {
+                return SessionOutput::Transmit(transmit);
+            }
+            self.outgoing.ask(self.now, &mut self.rtc);
+            let output = self.rtc.poll_output();
+            self.outgoing.take_key();
+            match output {
                 Ok(Output::Transmit(transmit)) => {
-                    // After each packet str0m's pacer wants to see time pass, be it a microsecond. To
-                    // know that spares a round through all of its parts to be told so.
-                    let rtp = is_rtp(&transmit.contents);
-                    if rtp {
-                        self.step(self.stepped + STEP);
-                    }
                     let transport = if transmit.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
-                    let transmit = Transmit {
-                        transport,
-                        from: transmit.source,
-                        to: transmit.destination,
-                        data: transmit.contents.into(),
-                    };
-                    if rtp {
-                        self.repeats.sent(&transmit);
+                    let way = Way { transport, from: transmit.source, to: transmit.destination };
+                    if let Some(data) = self.outgoing.pass(self.now, way, transmit.contents.into()) {
+                        let Way { transport, from, to } = way;
+                        return SessionOutput::Transmit(Transmit { transport, from, to, data });
                     }
-                    return SessionOutput::Transmit(transmit);
                 }
                 Ok(Output::Event(event)) => {
                     if let Some(event) = self.event(event) {
@@ -348,17 +264,33 @@ impl Session {
                     }
                 }
                 // What is due so soon is due now.
-                Ok(Output::Timeout(at)) if at <= self.now + AT_ONCE => {
+                Ok(Output::Timeout(at)) if at <= self.now + AT_ONCE && self.early < MOST_AT_ONCE => {
                     self.step(at);
                     self.early += 1;
-                    if self.early > MOST_AT_ONCE {
-                        return SessionOutput::Timeout(self.now + AT_ONCE);
-                    }
                 }
-                Ok(Output::Timeout(at)) => return SessionOutput::Timeout(at),
+                Ok(Output::Timeout(at)) => {
+                    self.due = at.max(self.now + AT_ONCE);
+                    if let Some(estimate) = self.estimate() {
+                        return SessionOutput::Event(SessionEvent::Estimate(estimate));
+                    }
+                    return SessionOutput::Timeout(self.timeout());
+                }
                 Err(why) => return SessionOutput::Event(self.end(why.to_string())),
             }
         }
+    }
+
+    fn timeout(&self) -> Instant {
+        let estimate_at = self.connected.then_some(self.estimate_at);
+        [estimate_at, self.outgoing.poll_timeout()].into_iter().flatten().fold(self.due, Instant::min)
+    }
+
+    fn estimate(&mut self) -> Option<Estimate> {
+        if !self.connected || self.now < self.estimate_at {
+            return None;
+        }
+        self.estimate_at = self.now + ESTIMATE_INTERVAL;
+        Some(self.outgoing.estimate(self.now))
     }
 
     fn end(&mut self, why: String) -> SessionEvent {
@@ -379,10 +311,11 @@ impl Session {
                 let layer = request.rid.map(|rid| media.layer(Some(rid)));
                 Some(SessionEvent::KeyframeWanted { line, layer })
             }
-            // What `EgressBitrateEstimate` says is a mean over three seconds: too late for a fall.
-            Event::PeerStats(stats) if self.connected => {
-                let (rate, loss) = (stats.bwe_tx?.as_u64(), stats.egress_loss_fraction);
-                Some(SessionEvent::Estimate(Estimate { rate, loss }))
+            Event::RawPacket(packet) => {
+                if let RawPacket::RtcpRx(report) = *packet {
+                    self.outgoing.report(self.now, report);
+                }
+                None
             }
             Event::ChannelData(data) => {
                 let place = self.negotiation.channels.iter().position(|id| *id == Some(data.id))?;
@@ -449,36 +382,6 @@ impl Session {
     }
 }
 
-/// Whether a datagram is RTP (RFC 7983 §7, RFC 5761 §4).
-fn is_rtp(datagram: &[u8]) -> bool {
-    matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
-}
-
-fn forget_sent(stream: &mut StreamTx) {
-    // Without a limit str0m forgets how much it has repeated: the new begin counts from zero.
-    stream.set_rtx_cache(0, HISTORY_AGE, None);
-    stream.set_rtx_cache(HISTORY, HISTORY_AGE, Some(MOST_REPEATED));
-}
-
-fn rtp_write(packet: OutgoingPacket) -> RtpWrite {
-    let extensions = ExtensionValues {
-        audio_level: packet.audio_level.map(|level| -i8::try_from(level.below_full).unwrap_or(127)),
-        voice_activity: packet.audio_level.map(|level| level.voice),
-        video_orientation: packet.orientation.map(|orientation| orientation.0),
-        ..ExtensionValues::default()
-    };
-    let patch = packet.vp8.and_then(|numbers| vp8_patch(&packet.payload, numbers));
-    let write =
-        RtpWrite::new(packet.payload_type.into(), packet.seq.into(), packet.timestamp, packet.at, packet.payload)
-            .marker(packet.marker)
-            .nackable(packet.repeatable)
-            .ext_vals(extensions);
-    match patch {
-        Some(patch) => write.vp8_patch(patch),
-        None => write,
-    }
-}
-
 /// The user name fragment of ours that a connectivity check is addressed to (RFC 8445 §7.2.2).
 /// `None` for what is no Binding request.
 #[must_use]
@@ -493,21 +396,6 @@ pub fn check_user(data: &[u8]) -> Option<&str> {
 #[must_use]
 pub fn answers_check(data: &[u8]) -> bool {
     data.starts_with(&[0x01, 0x01])
-}
-
-/// `None` where the payload has no such fields, which the numbers were read from.
-fn vp8_patch(payload: &[u8], numbers: Vp8Numbers) -> Option<str0m::rtp::Vp8Patch> {
-    let mut patch = Vp8Descriptor::parse(payload).ok()?.patch();
-    if let Some(picture_id) = numbers.picture_id {
-        patch = patch.picture_id(picture_id);
-    }
-    if let Some(tl0) = numbers.tl0 {
-        patch = patch.tl0_pic_idx(tl0);
-    }
-    if let Some(key_idx) = numbers.key_idx {
-        patch = patch.key_idx(key_idx);
-    }
-    patch.build().ok()
 }
 
 /// Refuses what would keep the parser busy for nothing.

@@ -12,8 +12,7 @@ use super::{
     allocator::{Allocation, Candidate, Decision, Rank, Sending, Shortage, Wanted},
     demand::{self, Need},
     layers::LayerSet,
-    link::TrackKey,
-    restart::Path,
+    link::{Path, TrackKey},
     select::Target,
     speakers::last_speakers,
     track::{MediaRoom, Track},
@@ -28,9 +27,6 @@ const DIVIDE: Duration = Duration::from_millis(500);
 
 /// What is sent over a slower path, in bits per second, is paced packet by packet.
 const SLOW: u64 = 1_500_000;
-
-/// Estimation begins anew with at least this, in bits per second.
-const LEAST_RESTART: u64 = 100_000;
 
 /// A layer that is needed and has not come for this long is one that its publisher can't send.
 const STALLED: Duration = Duration::from_secs(3);
@@ -134,7 +130,7 @@ impl Sfu {
         let allocation = link.allocator.allocate(now, Some(rate), link.bandwidth.limit, BitsPerSecond(sound), &wanted);
         link.bandwidth.used = allocation.total.0;
         link.bandwidth.least = allocation.least.0;
-        self.ask_bandwidth(now, key, &allocation);
+        self.ask_bandwidth(key, &allocation);
         for decision in allocation.decisions {
             self.decided(key, decision);
         }
@@ -144,29 +140,19 @@ impl Sfu {
         }
     }
 
-    /// Tells the estimator what to find out: whether all of it would go through, and meanwhile
-    /// to keep up what the next step takes; or to begin anew where it has got stuck.
-    fn ask_bandwidth(&mut self, now: Instant, key: usize, allocation: &Allocation<TrackKey>) {
+    /// Tells the estimator what to find out: whether all of it would go through.
+    fn ask_bandwidth(&mut self, key: usize, allocation: &Allocation<TrackKey>) {
         let Some(link) = self.links.get_mut(key) else { return };
         let estimate = link.bandwidth.estimate;
-        let most = link.bandwidth.limit.map_or(u64::MAX, |limit| limit.0);
-        // Padding up to the whole estimate would keep a full queue full, and three quarters are
-        // enough for it to grow: it may be one and a half times of what arrives.
-        let next = allocation.next.filter(|_| !allocation.falling);
-        let padding = next.map_or(0, |next| next.0.min(most).min(estimate / 4 * 3));
         // What waits in a pacer is too much after a fall, and is better lost than late.
         link.session.set_paced(estimate < SLOW && !allocation.falling);
-        let asked = (padding, allocation.desired.0.min(most));
-        let differs = |one: u64, other: u64| one.abs_diff(other) > one.max(other) / 20;
-        let former = link.bandwidth.asked;
-        if differs(former.0, asked.0) || differs(former.1, asked.1) {
-            link.bandwidth.asked = asked;
-            link.session.set_bitrates(asked.0, asked.1);
+        let desired = allocation.desired.0.min(link.bandwidth.limit.map_or(u64::MAX, |limit| limit.0));
+        let former = link.bandwidth.desired;
+        if former.abs_diff(desired) > former.max(desired) / 20 {
+            link.bandwidth.desired = desired;
+            link.session.set_desired(desired);
         }
         link.bandwidth.shortage = allocation.shortage();
-        if link.bandwidth.restarts.update(now, link.bandwidth.shortage, link.bandwidth.path, estimate) {
-            link.session.restart_estimation(estimate.max(LEAST_RESTART));
-        }
     }
 
     fn decided(&mut self, key: usize, decision: Decision<TrackKey>) {

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Instant};
 
 use madang_protocol::TrackKind;
-use smallvec::SmallVec;
 
 use super::{
     Sfu,
@@ -13,7 +12,7 @@ use super::{
     track::Subscription,
 };
 use crate::{
-    payload::PayloadInfo,
+    payload::{Patch, PayloadInfo},
     session::{Line, MediaPacket, OutgoingPacket, VideoCodec},
 };
 
@@ -29,7 +28,7 @@ struct Arrived<'a> {
 impl Sfu {
     pub(super) fn forward(&mut self, now: Instant, key: usize, packet: MediaPacket) {
         self.counters.received += 1;
-        let Self { links, tracks, counters, dirty, .. } = self;
+        let Self { links, tracks, counters, dirty, packets, .. } = self;
         let Some(link) = links.get(key) else { return };
         let Some(track) = link.up.get(&packet.line).and_then(|place| tracks.get_mut(*place)) else { return };
         let codec = link.codec.filter(|_| track.kind == TrackKind::Video);
@@ -42,20 +41,20 @@ impl Sfu {
         let ask = packet.lost && track.kind == TrackKind::Video && track.keyframes.request(now, packet.layer);
         let place = link.up.get(&packet.line).copied().filter(|_| ask);
         let arrived = Arrived { packet: &packet, info: &info, codec, live: track.activity.live(now) };
-        let mut smaller: SmallVec<[(usize, Line, OutgoingPacket); 1]> = SmallVec::new();
         for subscription in &mut track.subscriptions {
             let former = subscription.selector.current();
             let Some(outgoing) = subscription.pass(now, &arrived) else { continue };
             let Some(receiver) = links.get_mut(subscription.link) else { continue };
             counters.forwarded += 1;
             counters.forwarded_bytes += packet.payload.len() as u64;
+            // The first packet of a smaller layer, or after a pause. A path that was too full for what
+            // it had must not carry that again.
             let begins = subscription.selector.current() != former;
             if begins && former.is_none_or(|former| former > packet.layer) {
-                smaller.push((subscription.link, subscription.line, outgoing));
-                continue;
+                receiver.session.forget_sent(subscription.line);
             }
-            receiver.session.write(subscription.line, outgoing);
-            if !receiver.dirty {
+            let waits = receiver.session.write_to(now, subscription.line, outgoing, packets);
+            if waits && !receiver.dirty {
                 receiver.dirty = true;
                 dirty.push(subscription.link);
             }
@@ -63,24 +62,8 @@ impl Sfu {
         if let Some(place) = place {
             self.ask_keyframe(now, place, packet.layer);
         }
-        for (receiver, line, outgoing) in smaller {
-            self.begin_smaller(now, receiver, line, outgoing);
-        }
-        if !self.dirty.is_empty() {
+        if !(self.dirty.is_empty() && self.packets.is_empty()) {
             self.flush_at.get_or_insert(now + self.config.gather);
-        }
-    }
-
-    /// Sends the first packet of a smaller layer, or after a pause. A path that was too full for
-    /// what it had must not carry that again: what was sent of it, and waits to be, is not repeated.
-    fn begin_smaller(&mut self, now: Instant, key: usize, line: Line, outgoing: OutgoingPacket) {
-        let Some(receiver) = self.links.get_mut(key) else { return };
-        receiver.session.handle_timeout(now);
-        self.drain(now, key);
-        if let Some(receiver) = self.links.get_mut(key) {
-            receiver.session.forget_sent(line);
-            receiver.session.write(line, outgoing);
-            self.touch(now, key);
         }
     }
 
@@ -178,31 +161,22 @@ impl Arrived<'_> {
             timestamp: numbers.timestamp,
             at: now,
             marker: packet.marker,
-            payload: self.payload(numbers),
-            vp8: (self.codec == Some(VideoCodec::Vp8)).then(|| numbers.vp8()),
+            payload: packet.payload.clone(),
+            patch: self.patch(numbers),
             audio_level: packet.audio_level,
             orientation: packet.orientation,
             repeatable: self.codec.is_some(),
         }
     }
 
-    /// The payload is shared. VP9's numbers are written into a copy where they differ; str0m
-    /// writes VP8's while it seals.
-    fn payload(&self, numbers: &Numbers) -> Arc<[u8]> {
-        let shared = &self.packet.payload;
-        let changed = self.info.picture_id.map(|id| id.value) != numbers.picture_id
-            || self.info.tl0.map(|tl0| tl0.value) != numbers.tl0;
-        if self.codec != Some(VideoCodec::Vp9) || !changed {
-            return shared.clone();
+    /// What stands in the shared payload otherwise than it is to be sent.
+    fn patch(&self, numbers: &Numbers) -> Patch {
+        let Self { info, .. } = self;
+        Patch {
+            picture_id: info.picture_id.zip(numbers.picture_id).filter(|(field, value)| field.value != *value),
+            tl0: info.tl0.zip(numbers.tl0).filter(|(field, value)| field.value != *value),
+            key_idx: info.key_idx.zip(numbers.key_idx).filter(|(field, value)| field.value != *value),
         }
-        let mut payload = shared.to_vec();
-        if let (Some(field), Some(value)) = (self.info.picture_id, numbers.picture_id) {
-            field.write(&mut payload, value);
-        }
-        if let (Some(field), Some(value)) = (self.info.tl0, numbers.tl0) {
-            field.write(&mut payload, value);
-        }
-        payload.into()
     }
 
     /// A packet without payload, in place of one that was left out too late.
@@ -214,7 +188,7 @@ impl Arrived<'_> {
             at: now,
             marker: false,
             payload: Arc::from([]),
-            vp8: None,
+            patch: Patch::default(),
             audio_level: None,
             orientation: None,
             repeatable: false,

@@ -11,7 +11,6 @@ use super::{
     data::Budget,
     demux,
     newcomers::Newcomers,
-    restart::{Path, Restarts},
 };
 use crate::session::{INITIAL_ESTIMATE, Line, Session, VideoCodec};
 
@@ -20,6 +19,31 @@ const STEADY: usize = 8;
 
 /// An estimate that falls to less than this share of what is sent goes on falling.
 const STEEP_PERCENT: u64 = 75;
+
+/// A path that loses more than this share has something wrong.
+const MOST_LOSS: f32 = 0.02;
+
+/// What becomes of what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// Nothing is sent, or nobody tells.
+    Silent,
+    /// All of it arrives.
+    Clean,
+    /// A part is lost.
+    Lossy,
+}
+
+impl Path {
+    /// By the share of the last second that was lost.
+    pub(super) fn of(loss: Option<f32>) -> Self {
+        match loss {
+            None => Self::Silent,
+            Some(loss) if loss > MOST_LOSS => Self::Lossy,
+            Some(_) => Self::Clean,
+        }
+    }
+}
 
 /// A track's place among all of a forwarder.
 pub(super) type TrackKey = usize;
@@ -66,8 +90,8 @@ pub(super) struct Bandwidth {
     recent: SmallVec<[u64; STEADY]>,
     /// Allowed by the room.
     pub(super) limit: Option<BitsPerSecond>,
-    /// What was last asked of the estimator: minimum and desired.
-    pub(super) asked: (u64, u64),
+    /// What the estimator was last asked to find out.
+    pub(super) desired: u64,
     /// What was last given to all tracks together.
     pub(super) used: u64,
     /// What the lowest step of each would have taken.
@@ -76,7 +100,6 @@ pub(super) struct Bandwidth {
     pub(super) path: Path,
     /// When it is next divided anew.
     pub(super) divide_at: Instant,
-    pub(super) restarts: Restarts,
 }
 
 impl Bandwidth {
@@ -85,13 +108,12 @@ impl Bandwidth {
             estimate: INITIAL_ESTIMATE,
             recent: SmallVec::new(),
             limit: None,
-            asked: (0, 0),
+            desired: 0,
             used: 0,
             least: 0,
             shortage: Shortage::None,
             path: Path::Silent,
             divide_at: now,
-            restarts: Restarts::default(),
         }
     }
 

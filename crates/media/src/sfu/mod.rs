@@ -19,7 +19,6 @@ pub mod layers;
 mod link;
 mod meter;
 mod newcomers;
-mod restart;
 pub mod rewrite;
 pub mod select;
 pub mod speakers;
@@ -40,6 +39,7 @@ use link::{Link, TrackKey};
 use timer_wheel::TimerWheel;
 use track::{MediaRoom, Track};
 
+use crate::egress::{Packets, Way};
 use crate::session::{SessionEvent, SessionOutput, Transport, answers_check};
 
 /// A peer that has sent no check for this long is gone: an ICE-lite end sends none itself, so
@@ -65,7 +65,9 @@ pub struct Sfu {
     wheel: TimerWheel,
     /// Links whose session has something to send, or may have.
     dirty: Vec<usize>,
-    /// When those are flushed.
+    /// Media for receivers, sealed.
+    packets: Packets,
+    /// When both are flushed.
     flush_at: Option<Instant>,
     /// When rooms are looked after next.
     tick_at: Instant,
@@ -90,6 +92,7 @@ impl Sfu {
             demux: Demux::default(),
             wheel: TimerWheel::new(now),
             dirty: Vec::new(),
+            packets: Packets::default(),
             flush_at: None,
             tick_at: now + adapt::TICK,
             outputs: VecDeque::new(),
@@ -100,7 +103,7 @@ impl Sfu {
     }
 
     /// Takes something in. After a batch give [`Input::Timeout`], then drain
-    /// [`Self::poll_output`].
+    /// [`Self::poll_output`] and [`Self::drain_packets`].
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Packet { transport, from, to, data } => self.packet(now, Path { transport, from, to }, data),
@@ -116,6 +119,14 @@ impl Sfu {
         }
         let quiet = self.links.is_empty().then_some(()).map_or(Some(self.tick_at), |()| None);
         Output::Timeout([quiet, self.wheel.next(), self.flush_at].into_iter().flatten().min())
+    }
+
+    /// Hands out the media that is to be sent by now.
+    pub fn drain_packets(&mut self, mut send: impl FnMut(Way, &[u8])) {
+        if self.flush_at.is_none() {
+            self.packets.iter().for_each(|(way, data)| send(way, data));
+            self.packets.clear();
+        }
     }
 
     /// What it has counted.

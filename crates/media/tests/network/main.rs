@@ -62,6 +62,27 @@ fn a_publisher_whose_address_changes_restarts_ice_and_its_session_goes_on() {
 }
 
 #[test]
+fn media_follows_a_watcher_whose_address_changes() {
+    for seed in seeds(1..2) {
+        let mut world = call(seed, good(), &[("bo", good()), ("cy", good())]);
+        world.run(s(10));
+        let change = world.now;
+        world.rebind("bo", good());
+        world.run(s(1));
+        let link = world.person("bo").link.clone();
+        world.command(MediaCommand::RestartIce { link });
+        world.run(s(10));
+        let picture = world.people["bo"].picture();
+        let again = picture.between(change, world.now).next().expect("seen again").at - change;
+        assert!(again < s(5), "seen again after {again:?}");
+        let shown = picture.between(change + s(5), world.now).count();
+        assert!(shown > 6 * 25, "{shown} frames");
+        assert_eq!(picture.disorder, 0);
+        assert_eq!(world.people["cy"].picture().frozen(change, world.now), Duration::ZERO, "another is disturbed");
+    }
+}
+
+#[test]
 fn two_hundred_watchers_who_need_a_keyframe_at_once_give_one_request() {
     for seed in seeds(1..2) {
         let mut world = World::new(seed);

@@ -174,11 +174,15 @@ impl World {
             match self.sfu.poll_output() {
                 Output::Timeout(at) => {
                     self.sfu_due = at;
-                    return;
+                    break;
                 }
                 output => self.output(output),
             }
         }
+        let Self { sfu, network, server, .. } = self;
+        sfu.drain_packets(|way, data| {
+            network.send(now, *server, way.to, data.len() + HEADERS, data.to_vec());
+        });
     }
 
     fn output(&mut self, output: Output) {

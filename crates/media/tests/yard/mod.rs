@@ -8,9 +8,10 @@ use std::{
 };
 
 use madang_media::{
+    egress::Way,
     session::{
         AudioLevel, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, Session, SessionConfig, SessionEvent,
-        SessionOutput, Transport, VideoCodec,
+        SessionOutput, Transmit, Transport, VideoCodec,
     },
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
@@ -168,7 +169,7 @@ impl Yard {
             at: now,
             marker: true,
             payload: frame.payload.into(),
-            vp8: None,
+            patch: Default::default(),
             audio_level: (line.kind == TrackKind::Audio).then_some(AudioLevel { below_full: 20, voice: true }),
             orientation: None,
             repeatable: line.kind == TrackKind::Video,
@@ -230,6 +231,9 @@ impl Yard {
                 output => outputs.push(output),
             }
         }
+        self.sfu.drain_packets(|Way { transport, from, to }, data| {
+            outputs.push(Output::Transmit(Transmit { transport, from, to, data: data.to_vec() }));
+        });
         self.spent += begin.elapsed();
         for output in outputs {
             match output {

@@ -9,8 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use madang_media::{
-    session::Transport,
+    egress::Way,
+    session::{Transmit, Transport},
     sfu::{Counters, Input, Output, RoomKey, Sfu},
 };
 use madang_protocol::{MediaCommand, MediaEvent};
@@ -81,21 +83,55 @@ struct TcpPeer {
     to: PacketSender,
 }
 
-/// See the module.
-pub(super) struct MediaPart {
-    sfu: Sfu,
+/// The ways out: UDP ports, connections of ICE-TCP clients, relays of ours.
+struct Ways {
     sockets: Vec<MediaSocket>,
     peers: HashMap<(SocketAddr, SocketAddr), TcpPeer>,
     relays: LiveRelays,
+    for_relays: Vec<FromRelay>,
+    /// Packets that found no room.
+    unsent: u64,
+}
+
+impl Ways {
+    fn send(&mut self, way: Way, data: &[u8]) {
+        match way.transport {
+            Transport::Tcp => {
+                let peer = self.peers.get(&(way.to, way.from));
+                self.unsent += u64::from(!peer.is_some_and(|peer| peer.to.send(data)));
+            }
+            Transport::Udp if self.relays.contains(&way.to) => {
+                self.for_relays.push(FromRelay {
+                    relayed: way.to,
+                    media: way.from,
+                    data: Bytes::copy_from_slice(data),
+                });
+            }
+            Transport::Udp => {
+                let socket = self.sockets.iter_mut().find(|socket| socket.advertised == way.from);
+                self.unsent += socket.map_or(1, |socket| socket.push(way.to, data));
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        for socket in &mut self.sockets {
+            self.unsent += socket.flush();
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct MediaPart {
+    sfu: Sfu,
+    ways: Ways,
     events: EventSender,
     /// Events that found no room in the queue.
     waiting: VecDeque<(RoomKey, MediaEvent)>,
     received: ReceiveBatch,
-    for_relays: Vec<FromRelay>,
     metrics: MediaMetrics,
     published: Counters,
     publish_at: Instant,
-    unsent: u64,
 }
 
 impl MediaPart {
@@ -108,22 +144,18 @@ impl MediaPart {
     ) -> Self {
         Self {
             sfu,
-            sockets,
-            peers: HashMap::new(),
-            relays,
+            ways: Ways { sockets, peers: HashMap::new(), relays, for_relays: Vec::new(), unsent: 0 },
             events,
             waiting: VecDeque::new(),
             received: ReceiveBatch::new(MESSAGES, 0),
-            for_relays: Vec::new(),
             metrics,
             published: Counters::default(),
             publish_at: Instant::now(),
-            unsent: 0,
         }
     }
 
     pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
-        for (index, socket) in self.sockets.iter().enumerate() {
+        for (index, socket) in self.ways.sockets.iter().enumerate() {
             let descriptor = socket.socket.as_raw_fd();
             registry.register(&mut SourceFd(&descriptor), tokens::media(index), Interest::READABLE)?;
         }
@@ -132,7 +164,7 @@ impl MediaPart {
 
     /// Marks a socket as ready; `false` when it was already.
     pub(super) fn queue(&mut self, index: usize) -> bool {
-        self.sockets.get_mut(index).is_some_and(|socket| !std::mem::replace(&mut socket.queued, true))
+        self.ways.sockets.get_mut(index).is_some_and(|socket| !std::mem::replace(&mut socket.queued, true))
     }
 
     pub(super) fn command(&mut self, now: Instant, room: RoomKey, command: MediaCommand) {
@@ -141,7 +173,7 @@ impl MediaPart {
 
     /// Reads a burst; says whether there may be more.
     pub(super) fn read(&mut self, index: usize) -> bool {
-        let Some(socket) = self.sockets.get_mut(index) else { return false };
+        let Some(socket) = self.ways.sockets.get_mut(index) else { return false };
         let now = Instant::now();
         for _ in 0..BURSTS {
             match self.received.receive(&socket.socket) {
@@ -170,7 +202,7 @@ impl MediaPart {
     }
 
     pub(super) fn opened(&mut self, from: SocketAddr, media: SocketAddr, connection: u64, to: PacketSender) {
-        self.peers.insert((from, media), TcpPeer { connection, to });
+        self.ways.peers.insert((from, media), TcpPeer { connection, to });
     }
 
     pub(super) fn frame(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, data: &[u8]) {
@@ -179,37 +211,26 @@ impl MediaPart {
 
     pub(super) fn closed(&mut self, from: SocketAddr, media: SocketAddr, connection: u64) {
         // Unless the same addresses have come back meanwhile.
-        if self.peers.get(&(from, media)).is_some_and(|peer| peer.connection == connection) {
-            self.peers.remove(&(from, media));
+        if self.ways.peers.get(&(from, media)).is_some_and(|peer| peer.connection == connection) {
+            self.ways.peers.remove(&(from, media));
         }
     }
 
     /// Lets time pass and sends what is due. Says when it wants to be called again.
     pub(super) fn settle(&mut self, now: Instant) -> Option<Instant> {
         self.sfu.handle_input(now, Input::Timeout);
+        let Self { sfu, ways, .. } = self;
         let due = loop {
-            match self.sfu.poll_output() {
-                Output::Transmit(transmit) => match transmit.transport {
-                    Transport::Tcp => {
-                        let peer = self.peers.get(&(transmit.to, transmit.from));
-                        self.unsent += u64::from(!peer.is_some_and(|peer| peer.to.send(&transmit.data)));
-                    }
-                    Transport::Udp if self.relays.contains(&transmit.to) => {
-                        self.for_relays.push(FromRelay {
-                            relayed: transmit.to,
-                            media: transmit.from,
-                            data: transmit.data.into(),
-                        });
-                    }
-                    Transport::Udp => self.send_by(transmit.from, transmit.to, &transmit.data),
-                },
+            match sfu.poll_output() {
+                Output::Transmit(Transmit { transport, from, to, data }) => {
+                    ways.send(Way { transport, from, to }, &data);
+                }
                 Output::Event { room, event } => self.waiting.push_back((room, event)),
                 Output::Timeout(due) => break due,
             }
         };
-        for socket in &mut self.sockets {
-            self.unsent += socket.flush();
-        }
+        sfu.drain_packets(|way, data| ways.send(way, data));
+        ways.flush();
         self.tell();
         [due, self.publish(now)].into_iter().flatten().min()
     }
@@ -222,18 +243,13 @@ impl MediaPart {
         }
         self.publish_at = now + PUBLISH;
         let counters = self.sfu.counters();
-        self.metrics.publish(&self.published, &counters, std::mem::take(&mut self.unsent));
+        self.metrics.publish(&self.published, &counters, std::mem::take(&mut self.ways.unsent));
         let has_news = std::mem::replace(&mut self.published, counters) != counters;
         has_news.then_some(self.publish_at)
     }
 
     pub(super) fn take_for_relays(&mut self) -> Vec<FromRelay> {
-        std::mem::take(&mut self.for_relays)
-    }
-
-    fn send_by(&mut self, from: SocketAddr, to: SocketAddr, data: &[u8]) {
-        let socket = self.sockets.iter_mut().find(|socket| socket.advertised == from);
-        self.unsent += socket.map_or(1, |socket| socket.push(to, data));
+        std::mem::take(&mut self.ways.for_relays)
     }
 
     /// Passes events on, in their order, as far as the queue takes them.

@@ -169,7 +169,7 @@ impl Stream {
             // RFC 7587 §4.2: in sound it marks the beginning of speech.
             marker: last && !is_audio,
             payload: Arc::from(payload),
-            vp8: None,
+            patch: Default::default(),
             audio_level: is_audio.then_some(AudioLevel { below_full: 30, voice: true }),
             orientation: None,
             repeatable: !is_audio,

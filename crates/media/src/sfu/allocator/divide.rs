@@ -53,19 +53,10 @@ impl Share<'_> {
     }
 }
 
-/// Who got what.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Division {
-    /// In the order of the shares.
-    pub(super) levels: Vec<usize>,
-    /// What must be there for the first step that was not taken.
-    pub(super) next: Option<u64>,
-}
-
-/// Divides `budget` bits per second over shares that are in order.
-pub(super) fn divide(budget: u64, shares: &[Share<'_>], may_rise: bool) -> Division {
+/// Divides `budget` bits per second over shares that are in order. Returns the level of each.
+pub(super) fn divide(budget: u64, shares: &[Share<'_>], may_rise: bool) -> Vec<usize> {
     let mut levels = vec![0; shares.len()];
-    let (mut left, mut refused) = (budget, None);
+    let mut left = budget;
     let rest = shares.partition_point(|share| !share.class());
     for class in [0..rest, rest..shares.len()] {
         let mut level = 1;
@@ -81,7 +72,6 @@ pub(super) fn divide(budget: u64, shares: &[Share<'_>], may_rise: bool) -> Divis
                     levels[place] = level;
                     any = true;
                 } else {
-                    refused.get_or_insert(with_headroom(share.takes(level)));
                     // Who is out from the begin does not count.
                     all &= level == 1;
                 }
@@ -92,8 +82,7 @@ pub(super) fn divide(budget: u64, shares: &[Share<'_>], may_rise: bool) -> Divis
             level += 1;
         }
     }
-    let used: u64 = shares.iter().zip(&levels).map(|(share, level)| share.ladder.rate(*level)).sum();
-    Division { next: refused.map(|more| used.saturating_add(more)), levels }
+    levels
 }
 
 fn with_headroom(takes: u64) -> u64 {

@@ -21,7 +21,7 @@ use madang_protocol::{BitsPerSecond, DeliveryReason};
 use smallvec::SmallVec;
 
 use self::{
-    divide::{Division, Order, Share},
+    divide::{Order, Share},
     ladder::Ladder,
 };
 use super::select::Target;
@@ -119,9 +119,6 @@ pub struct Allocation<K> {
     pub desired: BitsPerSecond,
     /// What the lowest step of every picture would take, sound included.
     pub least: BitsPerSecond,
-    /// What must be available for the next step up: what to pad to. `None` when nothing is left
-    /// to rise to.
-    pub next: Option<BitsPerSecond>,
     /// Something was just taken away for want of bandwidth, and the queues are still full of it.
     pub falling: bool,
 }
@@ -200,7 +197,7 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
         let kept: u64 = shares.iter().map(|share| share.ladder.rate(share.current)).sum();
         let budget = self.with_slack(now, budget, kept);
         let may_rise = self.note_fall(now, kept > budget);
-        let Division { levels, next } = divide::divide(budget, &shares, may_rise);
+        let levels = divide::divide(budget, &shares, may_rise);
         if shares.iter().zip(&levels).any(|(share, level)| *level > share.current) {
             self.rose_at = Some(now);
         }
@@ -219,7 +216,6 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
             least: BitsPerSecond(sound.0.saturating_add(least)),
             total: BitsPerSecond(sound.0.saturating_add(used)),
             desired: BitsPerSecond(sound.0.saturating_add(desired)),
-            next: next.map(|next| BitsPerSecond(sound.0.saturating_add(next))),
             falling: within(now, self.fell_at, FALLING),
             decisions,
         }

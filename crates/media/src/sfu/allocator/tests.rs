@@ -40,7 +40,6 @@ fn with_enough_bandwidth_the_size_on_screen_decides() {
     use DeliveryReason::{Best, Size};
     assert_eq!(reasons(&allocation), [Size, Size, Size, Size, Best, Best, Best]);
     assert_eq!(allocation.total, allocation.desired);
-    assert_eq!(allocation.next, None);
 }
 
 #[test]
@@ -73,7 +72,6 @@ fn sound_is_never_counted_away_and_pictures_are_paused_before_it_suffers() {
     assert_eq!(reasons(&allocation), [DeliveryReason::Bandwidth]);
     assert_eq!(allocation.total, sound);
     assert_eq!(allocation.desired, BitsPerSecond(1_900 * K));
-    assert_eq!(allocation.next, Some(BitsPerSecond(269 * K)), "the lowest step with headroom");
 }
 
 #[test]
@@ -127,7 +125,7 @@ fn what_is_withheld_takes_nothing_and_says_why() {
     let allocation = fresh(10_000, &wanted);
     assert_eq!(targets(&allocation), [None; 3]);
     assert_eq!(reasons(&allocation), why);
-    assert_eq!((allocation.total, allocation.desired, allocation.next), (BitsPerSecond(0), BitsPerSecond(0), None));
+    assert_eq!((allocation.total, allocation.desired), (BitsPerSecond(0), BitsPerSecond(0)));
 }
 
 #[test]
@@ -281,7 +279,6 @@ proptest! {
         prop_assert!(allocation.total.0 <= kbps * K);
         prop_assert!(allocation.total <= allocation.desired);
         prop_assert_eq!(allocation.total.0, allocation.decisions.iter().map(|decision| decision.rate.0).sum::<u64>());
-        prop_assert!(allocation.next.is_none_or(|next| next.0 >= allocation.total.0));
         for decision in &allocation.decisions {
             prop_assert!(decision.target.is_some() || decision.reason != DeliveryReason::Best);
         }
@@ -291,7 +288,6 @@ proptest! {
     fn without_a_limit_everyone_gets_what_is_desired(wanted in wanted()) {
         let allocation = Allocator::default().allocate(Instant::now(), None, None, BitsPerSecond(7), &wanted);
         prop_assert_eq!(allocation.total, allocation.desired);
-        prop_assert_eq!(allocation.next, None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use self::{
 };
 use crate::{
     payload::PayloadInfo,
-    session::{LayerId, SenderReport, Vp8Numbers},
+    session::{LayerId, SenderReport},
 };
 
 /// A jump of more sequence numbers than this is no loss that could be repaired: the numbers go
@@ -55,14 +55,6 @@ pub struct Numbers {
     pub tl0: Option<u8>,
     /// KEYIDX.
     pub key_idx: Option<u8>,
-}
-
-impl Numbers {
-    /// What is to be written into a VP8 payload.
-    #[must_use]
-    pub fn vp8(&self) -> Vp8Numbers {
-        Vp8Numbers { picture_id: self.picture_id, tl0: self.tl0, key_idx: self.key_idx }
-    }
 }
 
 /// What becomes of a packet.
