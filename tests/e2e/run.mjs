@@ -8,11 +8,9 @@ import { fileURLToPath } from 'node:url';
 const longest = 10 * 60_000;
 const here = path.dirname(fileURLToPath(import.meta.url));
 const wanted = process.argv.slice(2);
-// Six browsers need more than two cores that others use too; these run when they are named.
-const byName = new Set(['sfu.test.mjs']);
 const files = readdirSync(here)
   .filter((name) => name.endsWith('.test.mjs'))
-  .filter((name) => (wanted.length === 0 ? !byName.has(name) : wanted.some((part) => name.includes(part))))
+  .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
   .sort();
 
 if (files.length === 0) {
