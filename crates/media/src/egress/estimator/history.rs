@@ -7,7 +7,7 @@ use super::Micros;
 /// Feedback about anything older says nothing about the path as it is.
 const AGE: Micros = 2_000_000;
 /// Two seconds of 9 Mbit/s.
-const MOST: usize = 2000;
+pub(super) const PACKETS: usize = 2000;
 
 /// What is known of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl History {
             self.first = seq;
         } else {
             let Some(skipped) = seq.checked_sub(next) else { return };
-            if skipped > 0 && skipped >= (MOST - self.packets.len()) as u64 {
+            if skipped > 0 && skipped >= (PACKETS - self.packets.len()) as u64 {
                 self.packets.clear();
                 self.first = seq;
             } else if skipped > 0 {
@@ -52,7 +52,7 @@ impl History {
             }
         }
         self.packets.push_back(packet);
-        while self.packets.len() > MOST || self.packets.front().is_some_and(|old| old.at + AGE < packet.at) {
+        while self.packets.len() > PACKETS || self.packets.front().is_some_and(|old| old.at + AGE < packet.at) {
             self.packets.pop_front();
             self.first += 1;
         }

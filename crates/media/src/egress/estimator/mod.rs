@@ -44,8 +44,8 @@ const TICK: Micros = 100_000;
 const TELL: Micros = 20_000;
 /// The span over which loss is told.
 const SECOND: Micros = 1_000_000;
-/// Packets looked at in one feedback; it can't tell of more.
-const MOST_REPORTED: usize = 65_535;
+/// Packets looked at in one feedback: as many as are remembered. Thirty bytes can name 65 535.
+const MOST_REPORTED: usize = history::PACKETS;
 
 /// A queue that stands this high, with this share lost over so long, is full.
 const FULL: Micros = 60_000;
