@@ -5,7 +5,7 @@ mod yard;
 use std::time::Duration;
 
 use madang_media::session::{DataChannel, LayerId, Transport};
-use madang_protocol::{MediaEvent, TrackKind};
+use madang_protocol::{MediaCommand, MediaEvent, TrackKind};
 use yard::{Frame, Yard};
 
 fn ms(millis: u64) -> Duration {
@@ -114,4 +114,34 @@ fn a_burst_passes_at_once() {
     let got: Vec<u128> = yard.people["bo"].got.iter().map(|got| (got.at - start).as_millis()).collect();
     assert_eq!(got.len(), 30, "{got:?}");
     assert!(got.iter().all(|at| *at <= 3), "{got:?}");
+}
+
+#[test]
+fn a_track_that_takes_over_the_line_of_another_goes_on_with_its_numbers() {
+    for kind in [TrackKind::Audio, TrackKind::Video] {
+        let mut yard = Yard::new();
+        yard.join("ada");
+        yard.join("bo");
+        for _ in 0..3 {
+            let track = yard.publish("ada", kind);
+            yard.run(ms(2000));
+            let before = yard.people["bo"].got.len();
+            for number in 0..300_u16 {
+                let timestamp = u32::from(number) * 960;
+                let frame = match kind {
+                    TrackKind::Audio => Frame::sound(timestamp),
+                    TrackKind::Video => Frame::picture(timestamp, number, number == 0, 0, 300),
+                };
+                yard.send("ada", &track, LayerId(0), frame);
+                yard.run(ms(10));
+            }
+            let got = yard.people["bo"].got.len() - before;
+            assert!(got >= 295, "{got} of 300 {kind:?} packets of a track");
+            yard.command(MediaCommand::RemoveTrack { track });
+            yard.run(ms(200));
+        }
+        let got = &yard.people["bo"].got;
+        assert!(got.windows(2).all(|pair| pair[0].seq < pair[1].seq), "a number came twice");
+        assert!(got.windows(2).all(|pair| pair[0].timestamp < pair[1].timestamp), "time went back");
+    }
 }

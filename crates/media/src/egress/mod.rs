@@ -6,6 +6,7 @@
 pub mod estimator;
 mod header;
 mod history;
+mod once;
 mod pacer;
 mod packets;
 mod probing;
@@ -115,10 +116,13 @@ impl Egress {
         }
     }
 
-    fn send(&mut self, now: Instant, key: StreamKey, packet: OutgoingPacket, out: &mut Packets) {
+    fn send(&mut self, now: Instant, key: StreamKey, mut packet: OutgoingPacket, out: &mut Packets) {
         let (Some(sealer), Some(way), Some(stream)) = (&self.sealer, self.way, self.streams.get_mut(key)) else {
             return;
         };
+        if !stream.number(&mut packet) {
+            return;
+        }
         let transport_cc = stream.config.extensions.transport_cc.map(|_| self.transport_cc);
         let bytes = &mut out.bytes;
         let start = bytes.len();
@@ -294,6 +298,14 @@ impl Egress {
         let account = |ssrc| self.streams.iter().find(|stream| stream.config.ssrc == ssrc)?.account(now);
         let amended = rtcp::amend(plain, account);
         self.sealer.as_mut()?.rtcp(&amended)
+    }
+
+    /// What a stream carried has ended; what follows is of another track.
+    pub fn renew(&mut self, key: StreamKey) {
+        self.pacer.forget(key);
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.renew();
+        }
     }
 
     /// Nothing that a stream has sent so far is sent again, whatever is asked for.

@@ -43,6 +43,11 @@ impl Pacer {
         self.queue.push_back((key, packet));
     }
 
+    /// Forgets what waits of a stream.
+    pub(super) fn forget(&mut self, key: StreamKey) {
+        self.queue.retain(|(waiting, _)| *waiting != key);
+    }
+
     /// The next packet, when its time has come.
     pub(super) fn pop(&mut self, now: Instant, estimate: u64) -> Option<(StreamKey, OutgoingPacket)> {
         let is_due = !self.holding || self.queue.len() > MOST || self.next_at <= now + TOGETHER;

@@ -7,9 +7,13 @@ use smallvec::SmallVec;
 use super::{
     header::{Extensions, Header, Name},
     history::History,
+    once::Once,
     rtcp::Account,
 };
 use crate::session::OutgoingPacket;
+
+/// Numbers left free where another track takes a stream over, for packets that came late.
+const GAP: u64 = 8;
 
 /// How a stream was agreed on.
 #[derive(Clone, Debug)]
@@ -42,6 +46,11 @@ pub(super) struct Stream {
     packets: u32,
     bytes: u32,
     newest: Option<(u32, Instant)>,
+    once: Once,
+    /// Another track's packets follow, numbered from the begin.
+    renewed: bool,
+    /// What is added to numbers and time stamps, so that they go on where another track's ended.
+    shift: (u64, u32),
 }
 
 impl Stream {
@@ -55,7 +64,30 @@ impl Stream {
             packets: 0,
             bytes: 0,
             newest: None,
+            once: Once::default(),
+            renewed: false,
+            shift: (0, 0),
         }
+    }
+
+    /// What is sent from now on is of another track, and goes on with the numbers of this stream:
+    /// its receiver takes no number twice, and no key may seal two packets under one.
+    pub(super) fn renew(&mut self) {
+        self.renewed = true;
+        self.history.clear();
+    }
+
+    /// Gives a packet its final numbers; `false` where it must not be sent.
+    pub(super) fn number(&mut self, packet: &mut OutgoingPacket) -> bool {
+        if std::mem::take(&mut self.renewed)
+            && let Some(Account { timestamp, .. }) = self.account(packet.at)
+        {
+            let first = self.once.next() + GAP;
+            self.shift = (first.saturating_sub(packet.seq), timestamp.wrapping_sub(packet.timestamp));
+        }
+        packet.seq += self.shift.0;
+        packet.timestamp = packet.timestamp.wrapping_add(self.shift.1);
+        self.once.take(packet.seq)
     }
 
     pub(super) fn reported(&mut self, ssrc: u32) {

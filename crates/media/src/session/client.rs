@@ -75,9 +75,14 @@ impl Session {
                 _ => Purpose::Idle,
             };
             let line = MediaLine::of_offer(mid, kind, purpose);
-            match self.negotiation.lines.iter_mut().find(|known| known.mid == mid) {
-                Some(known) => known.purpose = line.purpose,
-                None => self.negotiation.lines.push(line),
+            let Some(place) = self.negotiation.lines.iter().position(|known| known.mid == mid) else {
+                self.negotiation.lines.push(line);
+                continue;
+            };
+            let former = std::mem::replace(&mut self.negotiation.lines[place].purpose, line.purpose);
+            let ends = matches!(former, Purpose::Send(_)) && former != self.negotiation.lines[place].purpose;
+            if let Some(place) = u16::try_from(place).ok().filter(|_| ends) {
+                self.outgoing.release(Line(place));
             }
         }
         self.find_client_streams();

@@ -58,8 +58,8 @@ impl Outgoing {
     }
 
     pub(super) fn release(&mut self, line: Line) {
-        if let Some(streams) = self.lines.get_mut(usize::from(line.0)) {
-            streams.clear();
+        for stream in self.lines.get_mut(usize::from(line.0)).into_iter().flat_map(std::mem::take).flatten() {
+            self.egress.renew(stream);
         }
     }
 
