@@ -180,6 +180,7 @@ impl Session {
         if let Err(why) = self.rtc.handle_input(Input::Receive(self.stepped, received)) {
             tracing::debug!(%why, "a packet was refused");
         }
+        self.outgoing.take_key();
         self.due = self.now;
     }
 
@@ -206,6 +207,7 @@ impl Session {
         if let Err(why) = self.rtc.handle_input(Input::Timeout(self.stepped)) {
             tracing::debug!(%why, "a time-out failed");
         }
+        self.outgoing.take_key();
     }
 
     /// Asks the other end for a keyframe (RFC 4585 §6.3.1).
