@@ -228,39 +228,6 @@ fn a_restart_forgets_what_was_and_probes_at_once() {
 }
 
 #[test]
-#[ignore = "for callgrind"]
-fn cost() {
-    let rate = std::env::var("COST_RATE").ok().and_then(|rate| rate.parse().ok()).unwrap_or(2_500_000);
-    let mut sim = Sim::new(path(OPEN, 20), Media { rate, adapts: false }, 1);
-    sim.run(ms(20_000));
-    println!("{} packets, {} feedbacks", sim.waits.len(), 20_000 / sim.interval.as_millis());
-}
-
-#[test]
-#[ignore = "measures the memory of the process"]
-fn memory() {
-    let resident = || {
-        let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-        pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
-    };
-    for rate in [2_500_000, 8_000_000] {
-        let before = resident();
-        let fill = |_| {
-            let mut sim = Sim::new(path(OPEN, 20), Media { rate, adapts: false }, 1);
-            sim.run(ms(4000));
-            sim.estimator
-        };
-        let all: Vec<Estimator> = (0..200).map(fill).collect();
-        println!(
-            "{rate}: {} bytes each, {} of them not on the heap",
-            (resident() - before) / 200,
-            size_of::<Estimator>()
-        );
-        drop(all);
-    }
-}
-
-#[test]
 fn an_estimate_begins_as_asked_within_its_range() {
     let now = Instant::now();
     for (asked, begins) in [(0, LEAST_RATE), (DESIRED, DESIRED), (u64::MAX, MOST_RATE)] {
