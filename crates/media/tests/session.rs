@@ -210,3 +210,22 @@ fn a_participant_may_offer_its_camera_in_layers_and_brings_no_data_channels_then
     layers.sort_unstable();
     assert_eq!(layers, [0, 1, 2]);
 }
+
+#[test]
+fn a_line_that_another_track_takes_before_the_answer_carries_nothing_until_that_track_was_offered() {
+    let mut pair = Pair::new();
+    let line = pair.server.session.send_track(TrackId::from("t_one"), TrackKind::Video).expect("a line");
+    pair.negotiate();
+    pair.run(Duration::from_secs(2));
+    assert!(pair.server.session.can_send(line));
+    pair.server.session.release(line);
+    assert!(!pair.server.session.can_send(line));
+    let offer = pair.server.session.offer().expect("the line is idle");
+    let again = pair.server.session.send_track(TrackId::from("t_two"), TrackKind::Video).expect("a line");
+    assert_eq!(again, line);
+    let (answer, _) = pair.client.session.accept(&offer.sdp, &offer.tracks).expect("an offer that fits");
+    pair.server.session.answer(offer.n, &answer).expect("an answer that fits");
+    assert!(!pair.server.session.can_send(line), "the other end holds it for idle");
+    pair.negotiate();
+    assert!(pair.server.session.can_send(line));
+}

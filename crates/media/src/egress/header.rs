@@ -95,7 +95,7 @@ impl Header<'_> {
             bytes[start] |= 0x10;
             let words = length.div_ceil(4);
             bytes.resize(extensions + 4 + words * 4, 0);
-            #[expect(clippy::cast_possible_truncation, reason = "five extensions of 17 bytes at most")]
+            #[expect(clippy::cast_possible_truncation, reason = "two names of 17 bytes and a few bytes more")]
             bytes[extensions + 2..extensions + 4].copy_from_slice(&(words as u16).to_be_bytes());
         }
         bytes.len() - start

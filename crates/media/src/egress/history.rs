@@ -10,6 +10,8 @@ use crate::session::OutgoingPacket;
 /// Packets kept of each stream: two seconds of a 2.5 Mbit/s picture.
 const PACKETS: usize = 512;
 const AGE: Duration = Duration::from_secs(3);
+/// Among so many of the last a large one is looked for.
+const LAST: usize = 16;
 
 /// A packet that was sent.
 #[derive(Debug)]
@@ -57,22 +59,32 @@ impl History {
         usize::try_from(seq.checked_sub(self.first)?).ok()
     }
 
-    /// The packet with a number of 16 bits, to be sent again: not twice within `pause`.
-    pub(super) fn again(&mut self, now: Instant, number: u16, pause: Duration) -> Option<&OutgoingPacket> {
+    /// The place of a packet by its number of 16 bits.
+    fn place_of(&self, number: u16) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "numbers are compared modulo 2^16")]
-        let place = usize::from(number.wrapping_sub(self.first as u16));
-        let sent = self.places.get_mut(place)?.as_mut()?;
-        let is_recent = sent.again_at.is_some_and(|at| now.saturating_duration_since(at) < pause);
-        if is_recent || now.saturating_duration_since(sent.at) >= AGE {
-            return None;
-        }
-        sent.again_at = Some(now);
-        Some(&sent.packet)
+        usize::from(number.wrapping_sub(self.first as u16))
     }
 
-    /// The newest packet that is kept.
-    pub(super) fn newest(&self) -> Option<&OutgoingPacket> {
-        self.places.iter().rev().flatten().next().map(|sent| &sent.packet)
+    /// A packet that is to be sent again: not twice within `pause`.
+    pub(super) fn missing(&self, now: Instant, number: u16, pause: Duration) -> Option<&OutgoingPacket> {
+        let sent = self.places.get(self.place_of(number))?.as_ref()?;
+        let is_recent = sent.again_at.is_some_and(|at| now.saturating_duration_since(at) < pause);
+        let is_old = now.saturating_duration_since(sent.at) >= AGE;
+        (!is_recent && !is_old).then_some(&sent.packet)
+    }
+
+    /// It was sent again.
+    pub(super) fn sent_again(&mut self, now: Instant, number: u16) {
+        let place = self.place_of(number);
+        if let Some(sent) = self.places.get_mut(place).and_then(Option::as_mut) {
+            sent.again_at = Some(now);
+        }
+    }
+
+    /// The largest of the last packets, if it has at least so many bytes.
+    pub(super) fn large(&self, least: usize) -> Option<&OutgoingPacket> {
+        let packets = self.places.iter().rev().flatten().take(LAST).map(|sent| &sent.packet);
+        packets.max_by_key(|packet| packet.payload.len()).filter(|packet| packet.payload.len() >= least)
     }
 
     pub(super) fn clear(&mut self) {
@@ -110,14 +122,20 @@ mod tests {
         for seq in 65_500..65_600 {
             history.keep(now, packet(seq, now));
         }
-        let mut again = |at, number| history.again(at, number, PAUSE).map(|packet| packet.seq);
+        let mut again = |at, number| {
+            let seq = history.missing(at, number, PAUSE).map(|packet| packet.seq);
+            if seq.is_some() {
+                history.sent_again(at, number);
+            }
+            seq
+        };
         assert_eq!(again(now, 65_500), Some(65_500));
         assert_eq!(again(now, 63), Some(65_599));
         assert_eq!(again(now, 64), None);
         assert_eq!(again(now, 65_499), None);
         assert_eq!(again(now + PAUSE / 2, 63), None, "it may be on its way");
         assert_eq!(again(now + PAUSE, 63), Some(65_599));
-        assert_eq!(history.newest().map(|packet| packet.seq), Some(65_599));
+        assert!(history.large(1).is_some() && history.large(2).is_none());
     }
 
     #[test]
@@ -127,9 +145,9 @@ mod tests {
             history.keep(start, packet(seq, start));
         }
         assert!(history.places.len() <= PACKETS);
-        assert!(history.again(start, 1997, PAUSE).is_none());
-        assert!(history.again(start, 1998, PAUSE).is_some());
-        assert!(history.again(start + AGE, 1996, PAUSE).is_none());
+        assert!(history.missing(start, 1997, PAUSE).is_none());
+        assert!(history.missing(start, 1998, PAUSE).is_some());
+        assert!(history.missing(start + AGE, 1996, PAUSE).is_none());
         history.keep(start + AGE, packet(2000, start + AGE));
         assert_eq!(history.places.len(), 1);
         history.keep(start, packet(100_000, start));

@@ -33,8 +33,11 @@ use crate::session::OutgoingPacket;
 /// A packet that is asked for again within this time of its last repetition is on its way, where
 /// the round trip is not known.
 const REPEAT_PAUSE: Duration = Duration::from_millis(20);
-/// The longest padding (RFC 3550 §5.1: its length is its last byte).
-const LONGEST_PADDING: u8 = 224;
+/// Padding; its length is its last byte (RFC 3550 §5.1), so 255 is the longest there can be.
+const PADDING: u8 = 224;
+/// Transport-wide numbers begin here: above a wrap, so that what a report makes of them never
+/// goes below zero.
+const FIRST_TRANSPORT_CC: u64 = 1 << 16;
 
 /// A stream's place among those of its session.
 pub type StreamKey = usize;
@@ -62,7 +65,7 @@ impl Egress {
             sealer: None,
             way: None,
             streams: Vec::new(),
-            transport_cc: 0,
+            transport_cc: FIRST_TRANSPORT_CC,
             estimator: Estimator::new(now, initial_estimate),
             pacer: Pacer::new(now),
             probing: None,
@@ -155,12 +158,16 @@ impl Egress {
         let Some(key) = self.streams.iter().position(|stream| stream.config.ssrc == ssrc) else { return };
         let pause = self.estimator.round_trip().map_or(REPEAT_PAUSE, |trip| trip / 4 * 3);
         for number in numbers {
-            let Some(packet) = self.streams[key].history.again(now, number, pause) else { continue };
-            let (packet, number) = (Repetition::of(packet), low(packet.seq));
-            if self.budget.take(packet.payload.len()) {
-                let start = out.bytes.len();
-                self.repeat(now, key, &packet, number, None, out);
-                if self.twice && out.bytes.len() > start {
+            let Some(packet) = self.streams[key].history.missing(now, number, pause) else { continue };
+            let packet = Repetition::of(packet);
+            let length = packet.payload.len();
+            let twice = self.twice && self.budget.take(2 * length);
+            if !(twice || self.budget.take(length)) {
+                return;
+            }
+            if self.repeat(now, key, &packet, None, out) > 0 {
+                self.streams[key].history.sent_again(now, number);
+                if twice {
                     // The same datagram: SRTP's replay list (RFC 3711 §3.3.2) drops one of two.
                     out.repeat_last();
                 }
@@ -168,23 +175,22 @@ impl Egress {
         }
     }
 
-    /// Sends a packet again, by RFC 4588 §4.
+    /// Sends a packet again, by RFC 4588 §4; returns how many bytes of payload that were.
     fn repeat(
         &mut self,
         now: Instant,
         key: StreamKey,
         packet: &Repetition,
-        number: u16,
         probe: Option<ProbeId>,
         out: &mut Packets,
-    ) {
-        let Repetition { header, payload, patch } = packet;
+    ) -> usize {
+        let Repetition { header, number, payload, patch } = packet;
         self.repeat_with(now, key, header, probe, out, |bytes| {
             bytes.extend_from_slice(&number.to_be_bytes());
             let start = bytes.len();
             bytes.extend_from_slice(payload);
             patch.apply(&mut bytes[start..]);
-        });
+        })
     }
 
     fn repeat_with(
@@ -195,41 +201,39 @@ impl Egress {
         probe: Option<ProbeId>,
         out: &mut Packets,
         payload: impl FnOnce(&mut Vec<u8>),
-    ) {
+    ) -> usize {
         let (Some(sealer), Some(way), Some(stream)) = (&self.sealer, self.way, self.streams.get_mut(key)) else {
-            return;
+            return 0;
         };
         let transport_cc = stream.config.extensions.transport_cc.map(|_| self.transport_cc);
         let bytes = &mut out.bytes;
         let start = bytes.len();
-        let Some((header, ssrc, index)) = stream.repeat_header(of, transport_cc.map(low), bytes) else { return };
+        let Some((header, ssrc, index)) = stream.repeat_header(of, transport_cc.map(low), bytes) else { return 0 };
         payload(bytes);
         let length = bytes.len() - start - header;
         if sealer.rtp(bytes, start, header, ssrc, index).is_none() {
             bytes.truncate(start);
-            return;
+            return 0;
         }
         out.end(way);
         self.count(now, transport_cc, length, probe);
+        length
     }
 
     /// Sends a packet that nobody needs; returns its size. Something that was sent already makes
-    /// larger ones than padding can be (RFC 3550 §5.1), and may even be of use.
+    /// larger ones than padding can be, and may even be of use.
     fn pad(&mut self, now: Instant, probe: Option<ProbeId>, out: &mut Packets) -> usize {
         let videos = || self.streams.iter().enumerate().filter(|(_, stream)| stream.config.repeats.is_some());
-        let sent = videos().find_map(|(key, stream)| Some((key, stream.history.newest()?)));
+        let sent = videos().find_map(|(key, stream)| Some((key, stream.history.large(usize::from(PADDING))?)));
         if let Some((key, packet)) = sent {
-            let (packet, number) = (Repetition::of(packet), low(packet.seq));
-            let length = packet.payload.len();
-            self.repeat(now, key, &packet, number, probe, out);
-            return length;
+            let packet = Repetition::of(packet);
+            return self.repeat(now, key, &packet, probe, out);
         }
         let Some((key, header)) = videos().find_map(|(key, stream)| Some((key, stream.padding()?))) else { return 0 };
         self.repeat_with(now, key, &header, probe, out, |bytes| {
-            bytes.resize(bytes.len() + usize::from(LONGEST_PADDING) - 1, 0);
-            bytes.push(LONGEST_PADDING);
-        });
-        usize::from(LONGEST_PADDING)
+            bytes.resize(bytes.len() + usize::from(PADDING) - 1, 0);
+            bytes.push(PADDING);
+        })
     }
 
     /// Transport-wide feedback: each packet that it speaks of, with its arrival on the receiver's
@@ -293,10 +297,11 @@ impl Egress {
         [Some(self.estimator.poll_timeout()), self.pacer.due(), probing].into_iter().flatten().min()
     }
 
-    /// Seals a compound RTCP packet, with the figures of what was sent in its sender reports.
-    pub fn seal_rtcp(&mut self, now: Instant, plain: &[u8]) -> Option<Vec<u8>> {
+    /// Seals a compound RTCP packet, with the figures of what was sent in its sender reports and
+    /// without feedback that ends in `left_out`. `None` when nothing is left.
+    pub fn seal_rtcp(&mut self, now: Instant, plain: &[u8], left_out: &[u8]) -> Option<Vec<u8>> {
         let account = |ssrc| self.streams.iter().find(|stream| stream.config.ssrc == ssrc)?.account(now);
-        let amended = rtcp::amend(plain, account);
+        let amended = rtcp::amend(plain, left_out, account);
         self.sealer.as_mut()?.rtcp(&amended)
     }
 
@@ -312,7 +317,6 @@ impl Egress {
     pub fn forget(&mut self, key: StreamKey) {
         if let Some(stream) = self.streams.get_mut(key) {
             stream.history.clear();
-            self.budget = Budget::default();
         }
     }
 
@@ -355,13 +359,14 @@ impl Egress {
 /// A packet to be sent again: what it takes from the history, shared.
 struct Repetition {
     header: Repeated,
+    number: u16,
     payload: std::sync::Arc<[u8]>,
     patch: crate::payload::Patch,
 }
 
 impl Repetition {
     fn of(packet: &OutgoingPacket) -> Self {
-        Self { header: packet.into(), payload: packet.payload.clone(), patch: packet.patch }
+        Self { header: packet.into(), number: low(packet.seq), payload: packet.payload.clone(), patch: packet.patch }
     }
 }
 
@@ -369,3 +374,6 @@ impl Repetition {
 fn low(number: u64) -> u16 {
     number as u16
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,9 @@ pub struct Way {
     pub to: SocketAddr,
 }
 
+/// Room for more than this is given back once it is not needed: a burst for many receivers.
+const ROOM: usize = 4 << 20;
+
 /// Packets in the order in which they were written.
 #[derive(Debug, Default)]
 pub struct Packets {
@@ -40,6 +43,21 @@ impl Packets {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.packets.clear();
+        self.bytes.shrink_to(ROOM);
+    }
+
+    /// How many bytes they are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Moves all of another's behind these.
+    pub fn append(&mut self, other: &mut Self) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.packets.extend(other.packets.iter().map(|(way, end)| (*way, start + end)));
+        other.clear();
     }
 
     /// What was written into `bytes` since the last packet is one.
@@ -75,6 +93,14 @@ mod tests {
         }
         let all: Vec<_> = packets.iter().map(|(way, bytes)| (way.to.port(), bytes.to_vec())).collect();
         assert_eq!(all, [(2, vec![1, 2]), (3, vec![]), (2, vec![3])]);
+        let mut others = Packets::default();
+        others.bytes.extend_from_slice(&[7, 8]);
+        others.end(way(4));
+        others.append(&mut packets);
+        let all: Vec<_> = others.iter().map(|(_, bytes)| bytes.to_vec()).collect();
+        assert_eq!(all, [vec![7, 8], vec![1, 2], vec![], vec![3]]);
+        assert!(packets.is_empty());
+        let mut packets = others;
         packets.repeat_last();
         assert_eq!(packets.iter().last().map(|(_, bytes)| bytes.to_vec()), Some(vec![3]));
         packets.clear();

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::egress::Way;
+use crate::egress::{Packets, Way};
 use madang_protocol::{IceCandidate, Negotiation as Number, TrackId, TrackKind};
 use outgoing::Outgoing;
 use str0m::{
@@ -244,9 +244,24 @@ impl Session {
 
     /// The next thing to do. [`SessionOutput::Timeout`] is the last of a drain.
     pub fn poll_output(&mut self) -> SessionOutput {
+        self.poll_with(None)
+    }
+
+    /// The same, with media that the session sends by itself written behind what others send: all
+    /// of a stream that was given to [`Session::write_to`] goes one way, and stays in order.
+    pub fn poll_output_to(&mut self, out: &mut Packets) -> SessionOutput {
+        self.poll_with(Some(out))
+    }
+
+    fn poll_with(&mut self, mut out: Option<&mut Packets>) -> SessionOutput {
         loop {
-            if let Some(transmit) = self.outgoing.poll() {
-                return SessionOutput::Transmit(transmit);
+            match &mut out {
+                Some(out) => self.outgoing.append_to(out),
+                None => {
+                    if let Some(transmit) = self.outgoing.poll() {
+                        return SessionOutput::Transmit(transmit);
+                    }
+                }
             }
             self.outgoing.ask(self.now, &mut self.rtc);
             let output = self.rtc.poll_output();

@@ -34,7 +34,7 @@ pub(super) struct MediaLine {
     pub(super) rids: Vec<Rid>,
     /// Made to be sent on. Lines keep their direction for life.
     sends: bool,
-    /// The other end has answered for it as it is now.
+    /// What it is for now was in an offer; the answer to that may be on its way.
     pub(super) settled: bool,
 }
 

@@ -93,8 +93,7 @@ impl Outgoing {
                 self.egress.set_way(now, way);
                 let is_rtcp = data.get(1).is_some_and(|kind| (192..=223).contains(kind));
                 let plain = data.len().checked_sub(keys::trailer(self.profile?)).filter(|_| is_rtcp)?;
-                let is_question = data[..plain].ends_with(QUESTION);
-                if is_question { None } else { self.egress.seal_rtcp(now, &data[..plain]) }
+                self.egress.seal_rtcp(now, &data[..plain], QUESTION)
             }
             _ => {
                 self.egress.set_way(now, way);
@@ -155,6 +154,13 @@ impl Outgoing {
         self.polled.pop_front()
     }
 
+    /// Moves what the session itself sends behind others' packets.
+    pub(super) fn append_to(&mut self, out: &mut Packets) {
+        if !self.own.is_empty() {
+            out.append(&mut self.own);
+        }
+    }
+
     pub(super) fn estimate(&self, now: Instant) -> Estimate {
         Estimate { rate: self.egress.estimate(), loss: self.egress.loss(now) }
     }
@@ -171,7 +177,7 @@ impl Session {
     /// After an answer: the streams that str0m made for the lines that send.
     pub(super) fn find_outgoing(&mut self) {
         for (index, line) in self.negotiation.lines.iter().enumerate() {
-            if !matches!(line.purpose, Purpose::Send(_)) {
+            if !matches!(line.purpose, Purpose::Send(_)) || !line.settled {
                 continue;
             }
             let rids = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));
@@ -225,8 +231,8 @@ impl Session {
 
     /// Whether pictures are spread over time, so that on a slow path sound does not wait behind a
     /// keyframe. It costs a wake-up for each packet.
-    pub fn set_paced(&mut self, paced: bool) {
-        self.outgoing.egress.set_paced(self.now, paced, &mut self.outgoing.own);
+    pub fn set_paced(&mut self, now: Instant, paced: bool, out: &mut Packets) {
+        self.outgoing.egress.set_paced(now, paced, out);
     }
 
     /// Whether what is asked for again is sent twice.

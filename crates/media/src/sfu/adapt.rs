@@ -130,7 +130,7 @@ impl Sfu {
         let allocation = link.allocator.allocate(now, Some(rate), link.bandwidth.limit, BitsPerSecond(sound), &wanted);
         link.bandwidth.used = allocation.total.0;
         link.bandwidth.least = allocation.least.0;
-        self.ask_bandwidth(key, &allocation);
+        self.ask_bandwidth(now, key, &allocation);
         for decision in allocation.decisions {
             self.decided(key, decision);
         }
@@ -141,11 +141,11 @@ impl Sfu {
     }
 
     /// Tells the estimator what to find out: whether all of it would go through.
-    fn ask_bandwidth(&mut self, key: usize, allocation: &Allocation<TrackKey>) {
+    fn ask_bandwidth(&mut self, now: Instant, key: usize, allocation: &Allocation<TrackKey>) {
         let Some(link) = self.links.get_mut(key) else { return };
         let estimate = link.bandwidth.estimate;
         // What waits in a pacer is too much after a fall, and is better lost than late.
-        link.session.set_paced(estimate < SLOW && !allocation.falling);
+        link.session.set_paced(now, estimate < SLOW && !allocation.falling, &mut self.packets);
         let desired = allocation.desired.0.min(link.bandwidth.limit.map_or(u64::MAX, |limit| limit.0));
         let former = link.bandwidth.desired;
         if former.abs_diff(desired) > former.max(desired) / 20 {
@@ -153,6 +153,7 @@ impl Sfu {
             link.session.set_desired(desired);
         }
         link.bandwidth.shortage = allocation.shortage();
+        self.gather(now);
     }
 
     fn decided(&mut self, key: usize, decision: Decision<TrackKey>) {

@@ -49,6 +49,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// A link that has never connected is given up after this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Bytes of media that wait at most, give or take one packet for all of a room.
+const FULL: usize = 1 << 20;
+
 /// How often one session is called at one moment before it has to wait for the next
 /// millisecond: a session that is always due must not stop the others.
 const ROUNDS: usize = 64;
@@ -67,6 +70,8 @@ pub struct Sfu {
     dirty: Vec<usize>,
     /// Media for receivers, sealed.
     packets: Packets,
+    /// They have been gathered for long enough.
+    packets_due: bool,
     /// When both are flushed.
     flush_at: Option<Instant>,
     /// When rooms are looked after next.
@@ -93,6 +98,7 @@ impl Sfu {
             wheel: TimerWheel::new(now),
             dirty: Vec::new(),
             packets: Packets::default(),
+            packets_due: false,
             flush_at: None,
             tick_at: now + adapt::TICK,
             outputs: VecDeque::new(),
@@ -123,10 +129,16 @@ impl Sfu {
 
     /// Hands out the media that is to be sent by now.
     pub fn drain_packets(&mut self, mut send: impl FnMut(Way, &[u8])) {
-        if self.flush_at.is_none() {
+        if std::mem::take(&mut self.packets_due) || self.flush_at.is_none() || self.is_full() {
             self.packets.iter().for_each(|(way, data)| send(way, data));
             self.packets.clear();
         }
+    }
+
+    /// So much media waits that [`Self::drain_packets`] is due before more comes in.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.packets.size() > FULL
     }
 
     /// What it has counted.
@@ -158,7 +170,7 @@ impl Sfu {
     fn drain(&mut self, now: Instant, key: usize) {
         for _ in 0..ROUNDS {
             let Some(link) = self.links.get_mut(key) else { return };
-            match link.session.poll_output() {
+            match link.session.poll_output_to(&mut self.packets) {
                 SessionOutput::Transmit(transmit) => {
                     let path = Path { transport: transmit.transport, from: transmit.to, to: transmit.from };
                     if !answers_check(&transmit.data) {
@@ -173,13 +185,22 @@ impl Sfu {
                 }
                 SessionOutput::Event(event) => self.session_event(now, key, event),
                 SessionOutput::Timeout(at) if at > now => {
+                    self.gather(now);
                     self.sleep_until(key, at);
                     return;
                 }
                 SessionOutput::Timeout(_) => link.session.handle_timeout(now),
             }
         }
+        self.gather(now);
         self.sleep_until(key, now + Duration::from_millis(1));
+    }
+
+    /// Sees to it that media that waits leaves.
+    fn gather(&mut self, now: Instant) {
+        if !self.packets.is_empty() {
+            self.flush_at.get_or_insert(now + self.config.gather);
+        }
     }
 
     fn sleep_until(&mut self, key: usize, at: Instant) {
@@ -261,6 +282,7 @@ impl Sfu {
 
     fn flush(&mut self, now: Instant) {
         self.flush_at = None;
+        self.packets_due = true;
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             let Some(link) = self.links.get_mut(key) else { continue };

@@ -173,15 +173,19 @@ impl MediaPart {
 
     /// Reads a burst; says whether there may be more.
     pub(super) fn read(&mut self, index: usize) -> bool {
-        let Some(socket) = self.ways.sockets.get_mut(index) else { return false };
         let now = Instant::now();
         for _ in 0..BURSTS {
-            match self.received.receive(&socket.socket) {
+            let Self { sfu, ways, received, .. } = self;
+            let Some(socket) = ways.sockets.get_mut(index) else { return false };
+            match received.receive(&socket.socket) {
                 Ok(_) => {
                     let to = socket.advertised;
-                    for datagram in self.received.datagrams() {
+                    for datagram in received.datagrams() {
                         let (from, data) = (datagram.from, datagram.data());
-                        self.sfu.handle_input(now, Input::Packet { transport: Transport::Udp, from, to, data });
+                        sfu.handle_input(now, Input::Packet { transport: Transport::Udp, from, to, data });
+                        if sfu.is_full() {
+                            sfu.drain_packets(|way, data| ways.send(way, data));
+                        }
                     }
                 }
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {

@@ -104,7 +104,7 @@ impl Estimator {
     }
 
     /// A packet goes out. `seq` is its transport-wide number, extended, rising by one; `bytes` is
-    /// its size on the wire, `probe` the probe it belongs to.
+    /// its payload's size, `probe` the probe it belongs to.
     pub fn sent(&mut self, now: Instant, seq: u64, bytes: usize, probe: Option<ProbeId>) {
         let now = self.pass(now);
         let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
