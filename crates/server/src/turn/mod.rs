@@ -8,6 +8,7 @@
 //! and real ports are known where 0 was configured.
 
 mod addresses;
+pub mod dtls;
 mod handle;
 mod listener;
 mod metrics;
