@@ -36,6 +36,9 @@ pub struct Place {
 }
 
 impl Place {
+    /// No bytes.
+    pub const NOWHERE: Self = Self { start: 0, end: 0 };
+
     /// How many bytes.
     pub const fn len(&self) -> usize {
         self.end - self.start

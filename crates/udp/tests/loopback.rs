@@ -207,7 +207,7 @@ fn what_several_sockets_received_goes_on_by_several_others_without_a_copy() {
     assert_eq!(places.len(), 12);
     for (number, place) in &places {
         let to = receivers[place.of(received.bytes())[1] as usize % 2].local_addr();
-        batch.push_by(*number as u32, to, b"head", place.part(0..2), 2).expect("room");
+        batch.push_by(*number as u32, to, &[b"he", b"ad"], place.part(0..2), 2).expect("room");
     }
     let sent = batch.flush_all(received.bytes(), |number| sockets.get(number as usize));
     assert_eq!((sent.packets, sent.dropped), (12, 0));

@@ -98,7 +98,7 @@ impl Ways {
         match way.transport {
             Transport::Tcp => {
                 let peer = self.peers.get(&(way.to, way.from));
-                self.unsent += u64::from(!peer.is_some_and(|peer| peer.to.send(data)));
+                self.unsent += u64::from(!peer.is_some_and(|peer| peer.to.send(&[data])));
             }
             Transport::Udp if self.relays.contains(&way.to) => {
                 self.for_relays.push(FromRelay {

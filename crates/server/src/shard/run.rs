@@ -134,16 +134,20 @@ impl Shard {
 
     /// Reads from each ready socket once around; those with more stay in the queue.
     fn read_ready(&mut self) {
+        let now = Instant::now();
         for _ in 0..self.ready.len() {
-            let Some(source) = self.ready.pop_front() else { return };
+            let Some(source) = self.ready.pop_front() else { break };
             let more = match (source, &mut self.turn) {
                 (Source::Media(index), _) => self.media.read(index),
-                (_, Some(turn)) => turn.read(self.poll.registry(), source),
+                (_, Some(turn)) => turn.read(now, self.poll.registry(), source),
                 (_, None) => false,
             };
             if more {
                 self.ready.push_back(source);
             }
+        }
+        if let Some(turn) = &mut self.turn {
+            turn.flush();
         }
     }
 

@@ -124,7 +124,7 @@ pub(crate) fn start_with(
     let core = Server::new(core, rand::random(), Instant::now(), unix_seconds());
     let relay_sockets = RelaySockets::new(relays, config.relay_ports);
     let (udp, tcp): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.udp, pair.tcp)).unzip();
-    let part = |live| TurnPart::new(core, udp, relay_sockets, metrics, live);
+    let part = |live| Ok(TurnPart::new(core, udp, relay_sockets, metrics, live));
     let (shards, events) = Shards::start(part, media, media_metrics)?;
     let streams = Streams::new(shards.first().clone(), config.connections_per_address);
     let accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Accept)?;

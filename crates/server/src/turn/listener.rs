@@ -2,9 +2,10 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{SocketAddr, TcpListener},
 };
 
+use madang_udp::{Options, UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// What a burst of media may need while the shard is busy elsewhere. The kernel may grant less.
@@ -37,16 +38,8 @@ pub(super) fn open_pair(address: SocketAddr) -> io::Result<Pair> {
 }
 
 fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Smaller buffers than wished for lose packets under load, which is no reason not to start.
-    let _ = socket.set_recv_buffer_size(LISTENER_BUFFER);
-    let _ = socket.set_send_buffer_size(LISTENER_BUFFER);
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    let options = Options { receive_buffer: LISTENER_BUFFER, send_buffer: LISTENER_BUFFER, ..Options::default() };
+    UdpSocket::bind(address, options)
 }
 
 /// Opens a TCP listener.

@@ -200,15 +200,17 @@ pub(crate) struct PacketSender {
 
 impl PacketSender {
     /// `false` when the client does not read fast enough, or has gone.
-    pub(crate) fn send(&self, packet: &[u8]) -> bool {
-        if self.queued.load(Ordering::Relaxed) + packet.len() > QUEUE_BYTES {
+    pub(crate) fn send(&self, parts: &[&[u8]]) -> bool {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if self.queued.load(Ordering::Relaxed) + length > QUEUE_BYTES {
             return false;
         }
+        let packet: Vec<u8> = parts.concat();
         // Counted before it is sent, for the connection may have written it by then.
-        self.queued.fetch_add(packet.len(), Ordering::Relaxed);
-        let sent = self.packets.try_send(Bytes::copy_from_slice(packet)).is_ok();
+        self.queued.fetch_add(length, Ordering::Relaxed);
+        let sent = self.packets.try_send(packet.into()).is_ok();
         if !sent {
-            self.queued.fetch_sub(packet.len(), Ordering::Relaxed);
+            self.queued.fetch_sub(length, Ordering::Relaxed);
         }
         sent
     }

@@ -143,13 +143,14 @@ impl SendBatch {
         &mut self,
         socket: u32,
         to: SocketAddr,
-        head: &[u8],
+        head: &[&[u8]],
         body: Place,
         padding: usize,
     ) -> Result<(), Full> {
-        let own = head.len() + padding;
+        let own = head.iter().map(|part| part.len()).sum::<usize>() + padding;
         self.take(socket, to, own + body.len(), own, |batch| {
-            let head = batch.copy(head);
+            let begin = batch.used as u32;
+            let head = Piece { start: begin, length: head.iter().map(|part| batch.copy(part).length).sum() };
             let tail = Piece { start: batch.used as u32, length: padding as u32 };
             batch.arena[batch.used..batch.used + padding].fill(0);
             batch.used += padding;
