@@ -108,7 +108,7 @@ impl TurnPart {
 
     /// Refuses new allocations from now on.
     pub(super) fn drain(&mut self, registry: &Registry) {
-        self.input(Instant::now(), registry, Input::Drain);
+        self.input(Instant::now(), registry, Input::Drain { deadline: None });
     }
 
     /// Lets time pass; says when it wants to be called again.
@@ -241,6 +241,18 @@ impl TurnPart {
                 Output::Transmit(transmit) => self.transmit(&transmit),
                 Output::OpenRelay(wish) => self.open_relay(now, registry, &wish),
                 Output::CloseRelay(relay) => self.close_relay(registry, relay),
+                // What the core is not configured for: TCP relays, other shards.
+                Output::OpenTcpRelay(wish) => {
+                    self.core.handle_input(now, Input::RelayOpened { relay: wish.relay, relayed: None });
+                }
+                Output::Connect { connection, .. } => {
+                    self.core.handle_input(now, Input::Connected { connection, established: false });
+                }
+                Output::Accept(_)
+                | Output::Splice { .. }
+                | Output::CloseConnection(_)
+                | Output::PassOn { .. }
+                | Output::Event(_) => {}
                 Output::Timeout(next) => return next,
             }
         }
@@ -257,6 +269,8 @@ impl TurnPart {
                 self.to_media.push(FromRelay { relayed, media: to, data: Bytes::copy_from_slice(packet) });
                 true
             }
+            // There is one shard with TURN.
+            Route::Sibling { .. } => false,
             Route::Client(client) if client.transport.is_stream() => {
                 let sent = self.streams.get(&client).is_some_and(|stream| stream.to.send(packet));
                 if !sent && !transmit.is_data() {

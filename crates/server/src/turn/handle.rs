@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use madang_turn::{Config, Credentials, Limits, PeerPolicy, Rate, Server};
+use madang_turn::{Config, Credentials, Limits, PeerPolicy, Quota, Rate, Server};
 use madang_wire::stun::AddressFamily;
 use tokio::task::JoinHandle;
 
@@ -112,6 +112,7 @@ pub(crate) fn start_with(
         deny: config.deny_peers.0.clone(),
         own: own.copied().collect(),
     };
+    let now = Instant::now();
     let core = Config {
         realm: config.realm.clone(),
         credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets },
@@ -119,9 +120,18 @@ pub(crate) fn start_with(
         media: media.addresses(),
         relay_ipv4: relays.has(AddressFamily::IPV4),
         relay_ipv6: relays.has(AddressFamily::IPV6),
+        dont_fragment: false,
+        tcp_relay: false,
+        mobility: false,
+        alternates: Vec::new(),
+        response_port_and_padding: false,
+        software: None,
+        shard: 0,
+        directory: None,
+        quota: Arc::new(Quota::new(now)),
         limits: limits(config),
     };
-    let core = Server::new(core, rand::random(), Instant::now(), unix_seconds());
+    let core = Server::new(core, rand::random(), now, unix_seconds());
     let relay_sockets = RelaySockets::new(relays, config.relay_ports);
     let (udp, tcp): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.udp, pair.tcp)).unzip();
     let part = |live| TurnPart::new(core, udp, relay_sockets, metrics, live);

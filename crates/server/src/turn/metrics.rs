@@ -83,6 +83,7 @@ impl TurnMetrics {
         for (reason, grown) in [
             ("unpermitted", now.unpermitted - before.unpermitted),
             ("rate_limited", now.rate_limited - before.rate_limited),
+            ("over_rate", now.over_rate - before.over_rate),
             ("malformed", now.malformed - before.malformed),
             ("unsent", unsent),
         ] {
@@ -103,7 +104,7 @@ mod tests {
         let mut registry = Registry::with_prefix("madang");
         metrics.register(&mut registry);
         let now =
-            Counters { allocations: [1, 2, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
+            Counters { allocations: [1, 2, 0, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
         metrics.publish(&Counters::default(), &now, 7);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes all");
