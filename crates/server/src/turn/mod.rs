@@ -11,6 +11,7 @@ mod addresses;
 mod handle;
 mod listener;
 mod metrics;
+mod open;
 mod relay_socket;
 mod stream;
 

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, os::fd::AsRawFd};
 
-use madang_turn::{OpenRelay, PortRequirement, RelayId};
+use madang_turn::{OpenRelay, PortRequirement, RelayId, Shard};
 use madang_udp::UdpSocket;
 use mio::{Interest, Registry, unix::SourceFd};
 
@@ -49,13 +49,15 @@ pub(super) struct Ports {
     listeners: Vec<Port>,
     relays: Vec<Option<Box<Port>>>,
     relay_sockets: RelaySockets,
+    shard: Shard,
     live: LiveRelays,
 }
 
 impl Ports {
-    pub(super) fn new(listeners: Vec<UdpSocket>, relay_sockets: RelaySockets, live: LiveRelays) -> Self {
+    pub(super) fn new(listeners: Vec<UdpSocket>, relay_sockets: RelaySockets, shard: Shard, live: LiveRelays) -> Self {
         let listener = |socket| Port { socket, relayed: None, queued: false, ask: u8::MAX };
-        Self { listeners: listeners.into_iter().map(listener).collect(), relays: Vec::new(), relay_sockets, live }
+        let listeners = listeners.into_iter().map(listener).collect();
+        Self { listeners, relays: Vec::new(), relay_sockets, shard, live }
     }
 
     pub(super) fn register(&self, registry: &Registry) -> io::Result<()> {
@@ -84,6 +86,11 @@ impl Ports {
             Source::Relay(index) => self.relays.get_mut(index)?.as_deref_mut(),
             Source::Media(_) => None,
         }
+    }
+
+    /// The relay of a source.
+    pub(super) fn relay(&self, relay: RelayId) -> Option<&UdpSocket> {
+        Some(&self.relays.get(relay.0 as usize)?.as_deref()?.socket)
     }
 
     /// The number of a relay in a batch.
@@ -139,7 +146,7 @@ impl Ports {
         if self.relays.len() <= index {
             self.relays.resize_with(index + 1, || None);
         }
-        self.live.insert(relayed);
+        self.live.insert(relayed, self.shard);
         self.relays[index] = Some(Box::new(Port { socket, relayed: Some(relayed), queued: false, ask: FEW }));
         Ok(())
     }
