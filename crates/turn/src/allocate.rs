@@ -103,8 +103,8 @@ impl Server {
     }
 
     fn lease(&mut self, request: &Request<'_>) -> Result<Lease, Refusal> {
-        let (account, client) = (request.client.user.account.clone(), request.from.client.ip());
-        self.quota.acquire(&self.config.limits, account, client).map_err(|exceeded| {
+        let (account, client) = (&request.client.user.account, request.from.client.ip());
+        self.config.quota.acquire(&self.config.limits, account, client).map_err(|exceeded| {
             self.outbox.counters.over_quota += 1;
             match exceeded {
                 Exceeded::Own => Refusal::QUOTA_REACHED,
@@ -126,7 +126,7 @@ impl Server {
             EvenPortWish::EvenAndNext => match self.lease(request) {
                 Ok(next) => Some(next),
                 Err(refusal) => {
-                    self.quota.release(lease);
+                    self.config.quota.release(&lease);
                     return Err(refusal);
                 }
             },
@@ -187,7 +187,7 @@ impl Server {
         if opening.abandoned {
             let both = [Some((relay, opening.lease)), opening.next];
             for (relay, lease) in both.into_iter().flatten() {
-                self.quota.release(lease);
+                self.config.quota.release(&lease);
                 self.close_relay(relay);
             }
             return;
@@ -210,11 +210,11 @@ impl Server {
         self.forget_relay(opening.relay);
         if let Some((next, lease)) = opening.next {
             self.forget_relay(next);
-            self.quota.release(lease);
+            self.config.quota.release(&lease);
         }
         let code = Refusal::INSUFFICIENT_CAPACITY.0;
         let bytes = Reply::error(ALLOCATE, opening.transaction, code).finish_for(&opening.owner);
-        self.quota.release(opening.lease);
+        self.config.quota.release(&opening.lease);
         self.conclude(now, opening.five_tuple, opening.transaction, bytes);
     }
 

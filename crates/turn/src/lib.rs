@@ -18,12 +18,15 @@
 
 mod allocate;
 mod allocation;
+mod alternates;
 mod authentication;
 mod binding;
+mod bucket;
 mod channel;
 pub mod client;
 mod config;
 mod credential;
+mod event;
 mod io;
 mod nonce;
 mod peers;
@@ -39,10 +42,15 @@ mod reservation;
 mod server;
 mod timer;
 
-pub use config::{Config, Limits};
+pub use alternates::{Address, Alternates};
+pub use config::{Bandwidth, Config, Directory, Limits, Reload};
 pub use credential::{Credentials, mint};
-pub use io::{Body, Head, Input, OpenRelay, Output, PortRequirement, RelayId, Route, Transmit};
+pub use event::{AllocationChange, AllocationEvent, EndReason};
+pub use io::{
+    Body, ConnectionId, Head, Icmp, Input, OpenRelay, Output, PortRequirement, RelayId, Route, Shard, Transmit,
+};
 pub use policy::{PeerPolicy, PermittedPeer, Refused};
+pub use quota::Quota;
 pub use rate_limit::Rate;
 pub use relay::{Counters, Traffic};
 pub use server::Server;

@@ -61,6 +61,8 @@ pub struct Counters {
     pub forbidden_peers: u64,
     /// Relays that could not be opened.
     pub relay_failures: u64,
+    /// Data over a limit of bandwidth.
+    pub over_rate: u64,
     /// Packets that are neither STUN nor ChannelData.
     pub malformed: u64,
 }
@@ -167,6 +169,7 @@ impl Outbox {
                 head: Head::EMPTY,
                 body: Body::Input(payload.range),
                 padding: 0,
+                dont_fragment: false,
             }));
         }
         let Admission::Outside(_) = admission else {
@@ -183,6 +186,7 @@ impl Outbox {
             head: Head::EMPTY,
             body: Body::Input(payload.range),
             padding: 0,
+            dont_fragment: false,
         }));
     }
 
@@ -216,6 +220,7 @@ impl Outbox {
             head,
             body: Body::Input(payload.range),
             padding,
+            dont_fragment: false,
         }));
     }
 

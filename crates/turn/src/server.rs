@@ -19,7 +19,6 @@ use crate::{
     authentication::{Authenticated, Rejection, authenticate},
     io::{Body, Head, RelayId, Route, Transmit},
     nonce::Nonces,
-    quota::Quota,
     rate_limit::RateLimit,
     relay::Outbox,
     replies::Replies,
@@ -31,19 +30,21 @@ use crate::{
 /// A STUN and TURN server for the clients of one shard.
 ///
 /// ```
-/// # use std::time::Instant;
-/// # use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, Server};
+/// # use std::{sync::Arc, time::Instant};
+/// # use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, Quota, Server};
+/// let now = Instant::now();
 /// # let config = Config {
 /// #     realm: "madang".into(), credentials: Credentials::default(), policy: PeerPolicy::default(),
-/// #     media: Vec::new(), relay_ipv4: true, relay_ipv6: false, limits: Limits::default(),
+/// #     media: Vec::new(), relay_ipv4: true, relay_ipv6: false, dont_fragment: true, tcp_relay: false,
+/// #     mobility: false, alternates: Vec::new(), response_port_and_padding: false, software: None,
+/// #     shard: 0, directory: None, quota: Arc::new(Quota::new(now)), limits: Limits::default(),
 /// # };
-/// let now = Instant::now();
 /// let mut server = Server::new(config, [7; 32], now, 1_700_000_000);
 /// server.handle_input(now, Input::Timeout);
 /// loop {
 ///     match server.poll_output() {
 ///         Output::Timeout(next) => break assert_eq!(next, None),
-///         Output::Transmit(_) | Output::OpenRelay(_) | Output::CloseRelay(_) => {}
+///         _ => {}
 ///     }
 /// }
 /// ```
@@ -51,7 +52,6 @@ pub struct Server {
     pub(crate) config: Config,
     pub(crate) nonces: Nonces,
     pub(crate) rate_limit: RateLimit,
-    pub(crate) quota: Quota,
     pub(crate) allocations: Allocations,
     pub(crate) openings: HashMap<RelayId, Opening>,
     pub(crate) reservations: Reservations,
@@ -100,7 +100,6 @@ impl Server {
             rate_limit: RateLimit::new(config.limits.unauthenticated),
             reservations: Reservations::new(&seed),
             config,
-            quota: Quota::default(),
             allocations: Allocations::default(),
             openings: HashMap::new(),
             replies: Replies::default(),
@@ -126,7 +125,8 @@ impl Server {
             Input::Disconnected { client } => self.disconnected(&client),
             Input::Clock { unix_seconds } => self.clock = UnixClock { at: now, seconds: unix_seconds },
             Input::Timeout => self.timeout(now),
-            Input::Drain => self.draining = true,
+            Input::Drain { .. } => self.draining = true,
+            _ => {}
         }
     }
 
@@ -232,7 +232,7 @@ impl Server {
         let Some(allocation) = self.allocations.remove(id) else { return };
         self.timers.clear(allocation.expires, Timer::AllocationExpires(id));
         self.outbox.counters.allocations[allocation.five_tuple.transport.index()] -= 1;
-        self.quota.release(allocation.lease);
+        self.config.quota.release(&allocation.lease);
         self.close_relay(allocation.relay);
     }
 
@@ -265,7 +265,7 @@ impl Server {
                 Timer::AllocationExpires(id) => self.close(id),
                 Timer::ReservationExpires(token) => {
                     if let Some(reservation) = self.reservations.expire(token) {
-                        self.quota.release(reservation.lease);
+                        self.config.quota.release(&reservation.lease);
                         self.close_relay(reservation.relay);
                     }
                 }
@@ -299,7 +299,13 @@ impl From<madang_wire::stun::StunParseError> for Refusal {
 impl Outbox {
     /// Sends a STUN message to a client.
     pub(crate) fn answer(&mut self, to: FiveTuple, bytes: Vec<u8>) {
-        let transmit = Transmit { route: Route::Client(to), head: Head::EMPTY, body: Body::Own(bytes), padding: 0 };
+        let transmit = Transmit {
+            route: Route::Client(to),
+            head: Head::EMPTY,
+            body: Body::Own(bytes),
+            padding: 0,
+            dont_fragment: false,
+        };
         self.outputs.push_back(Output::Transmit(transmit));
     }
 }

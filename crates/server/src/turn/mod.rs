@@ -12,6 +12,7 @@ pub mod dtls;
 mod handle;
 mod listener;
 mod metrics;
+mod open;
 mod relay_socket;
 mod stream;
 

@@ -5,10 +5,13 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, PortRequirement, RelayId, Route, Server};
+use madang_turn::{
+    Config, Credentials, Input, Limits, Output, PeerPolicy, PortRequirement, Quota, RelayId, Route, Server,
+};
 use madang_wire::{
     ChannelData, ChannelNumber, FiveTuple, Transport,
     stun::{
@@ -42,6 +45,15 @@ pub(crate) fn config() -> Config {
         media: Vec::new(),
         relay_ipv4: true,
         relay_ipv6: true,
+        dont_fragment: true,
+        tcp_relay: false,
+        mobility: false,
+        alternates: Vec::new(),
+        response_port_and_padding: false,
+        software: None,
+        shard: 0,
+        directory: None,
+        quota: Arc::new(Quota::new(Instant::now())),
         limits: Limits::default(),
     }
 }
@@ -92,6 +104,7 @@ impl World {
                     match transmit.route {
                         Route::Client(client) => self.to_clients.push((client, bytes)),
                         Route::Peer { relay, to } => self.to_peers.push((self.relays[&relay], to, bytes)),
+                        Route::Sibling { .. } => panic!("one shard"),
                         Route::Media { relayed, to } => self.to_peers.push((relayed, to, bytes)),
                     }
                 }
@@ -113,6 +126,7 @@ impl World {
                     self.relays.remove(&relay).expect("only open relays are closed");
                 }
                 Output::Timeout(_) => return,
+                other => panic!("{other:?}"),
             }
         }
     }
