@@ -233,7 +233,7 @@ mod tests {
         let config = TurnConfig { listen, ..TurnConfig::default() };
         let handle = start(&config, &[], None, TurnMetrics::new()).expect("free ports on loopback");
         assert!(!handle.is_dead());
-        handle.shards.first().stop();
+        handle.shards.senders()[0].stop();
         for _ in 0..500 {
             if handle.is_dead() {
                 return;
