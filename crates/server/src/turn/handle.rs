@@ -115,7 +115,7 @@ pub(crate) fn start_with(
     let now = Instant::now();
     let core = Config {
         realm: config.realm.clone(),
-        credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets },
+        credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets, userhash: false },
         policy,
         media: media.addresses(),
         relay_ipv4: relays.has(AddressFamily::IPV4),
