@@ -130,7 +130,10 @@ const TURN: &[Key] = keys! {
         "TCP and TLS connections from one address.";
     "turn.unauthenticated_per_second": COUNT,
         "Answers per second, for each IPv4 /24 or IPv6 /56, to those who have not authenticated.";
-    "turn.alternate_addresses": "addresses, with or without a port, one or a list",
+    "turn.userhash": "true or false",
+        "Whether clients are told that they may hide their name (RFC 8489). Only where all of them are in turn.users: the \
+         names of participants can't be found by their hash.";
+    "turn.alternate_addresses": "one address of this machine for each family, with or without a port",
         "A second address of this machine for each family, for clients that find out what NAT they are behind (RFC \
          5780). Served are both addresses on both ports: that of turn.listen and the one given here, or the next one.";
     "turn.response_port_and_padding": "true or false",

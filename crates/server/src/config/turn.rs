@@ -55,6 +55,8 @@ pub struct TurnConfig {
     pub bandwidth_per_user: u64,
     /// The same of all allocations together.
     pub bandwidth: u64,
+    /// Whether clients are told that they may hash their name (RFC 8489 §9.2).
+    pub userhash: bool,
     /// How long allocations may go on when the server goes down.
     pub drain: Span,
     /// Whether an allocation may go along when its client's address changes (RFC 8016).
@@ -91,6 +93,7 @@ impl Default for TurnConfig {
             bandwidth_per_allocation: 0,
             bandwidth_per_user: 0,
             bandwidth: 0,
+            userhash: false,
             drain: Span(Duration::from_secs(5)),
             mobility: true,
             tcp_relay: false,

@@ -147,7 +147,11 @@ pub(crate) fn start_with(
 /// What may change while the server runs.
 fn reloadable(config: &TurnConfig, secrets: Vec<String>, own: Vec<IpAddr>) -> Reload {
     Reload {
-        credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets, userhash: true },
+        credentials: Credentials {
+            users: config.users.clone().into_iter().collect(),
+            secrets,
+            userhash: config.userhash,
+        },
         policy: PeerPolicy { allow: config.allow_peers.0.clone(), deny: config.deny_peers.0.clone(), own },
         limits: limits(config),
     }
