@@ -120,6 +120,12 @@ pub struct Bandwidth {
     pub total: u64,
 }
 
+impl Bandwidth {
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.per_allocation > 0 || self.per_user > 0 || self.total > 0
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -315,12 +315,13 @@ impl Head {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// Appends bytes; what would not fit is a mistake of the caller and is cut off.
+    /// Appends bytes; what would not fit is a mistake of the caller and is left out.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        debug_assert!(self.as_slice().len() + bytes.len() <= Self::MAX);
-        for byte in bytes.iter().take(Self::MAX - usize::from(self.length)) {
-            self.bytes[usize::from(self.length)] = *byte;
-            self.length += 1;
+        let (begin, end) = (usize::from(self.length), usize::from(self.length) + bytes.len());
+        debug_assert!(end <= Self::MAX);
+        if let Some(room) = self.bytes.get_mut(begin..end) {
+            room.copy_from_slice(bytes);
+            self.length = end as u8;
         }
     }
 }

@@ -126,8 +126,8 @@ fn a_refresh_for_the_other_family_gets_443() {
 }
 
 #[test]
-fn dont_fragment_is_an_unknown_attribute() {
-    let mut world = World::new();
+fn dont_fragment_is_an_unknown_attribute_where_it_cannot_be_done() {
+    let mut world = World::with(madang_turn::Config { dont_fragment: false, ..config() });
     let answer = Client::alice("192.0.2.1:1000").allocate_with(&mut world, &[&DontFragment::new()]);
     assert_eq!(answer.code(), 420);
     let message = answer.message();

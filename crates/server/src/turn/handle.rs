@@ -153,7 +153,7 @@ pub(crate) fn start_with(
 /// What may change while the server runs.
 fn reloadable(config: &TurnConfig, secrets: Vec<String>, own: Vec<IpAddr>) -> Reload {
     Reload {
-        credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets },
+        credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets, userhash: false },
         policy: PeerPolicy { allow: config.allow_peers.0.clone(), deny: config.deny_peers.0.clone(), own },
         limits: limits(config),
     }
@@ -256,7 +256,7 @@ mod tests {
         let config = TurnConfig { listen, ..TurnConfig::default() };
         let handle = start(&config, &[], None, TurnMetrics::new()).expect("free ports on loopback");
         assert!(!handle.is_dead());
-        handle.shards.first().stop();
+        handle.shards.senders()[0].stop();
         for _ in 0..500 {
             if handle.is_dead() {
                 return;

@@ -10,7 +10,8 @@ use std::{
 };
 
 use madang_turn::{
-    Config, Credentials, Input, Limits, Output, PeerPolicy, PortRequirement, Quota, RelayId, Route, Server,
+    AllocationEvent, Config, Credentials, Input, Limits, Output, PeerPolicy, PortRequirement, Quota, RelayId, Route,
+    Server,
 };
 use madang_wire::{
     ChannelData, ChannelNumber, FiveTuple, Transport,
@@ -40,7 +41,7 @@ pub(crate) fn config() -> Config {
     let users = HashMap::from([("alice".to_owned(), "wonder".to_owned()), ("bob".to_owned(), "builder".to_owned())]);
     Config {
         realm: REALM.into(),
-        credentials: Credentials { users, secrets: vec!["old secret".into(), "secret".into()] },
+        credentials: Credentials { users, secrets: vec!["old secret".into(), "secret".into()], userhash: false },
         policy: PeerPolicy { own: vec![addr("198.51.100.1:0").ip()], ..PeerPolicy::default() },
         media: Vec::new(),
         relay_ipv4: true,
@@ -67,6 +68,7 @@ pub(crate) struct World {
     /// What was sent from relays: from, to, bytes.
     pub(crate) to_peers: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     pub(crate) relays_fail: bool,
+    pub(crate) events: Vec<AllocationEvent>,
     next_port: u16,
     transactions: u128,
 }
@@ -85,6 +87,7 @@ impl World {
             to_clients: Vec::new(),
             to_peers: Vec::new(),
             relays_fail: false,
+            events: Vec::new(),
             next_port: 50_000,
             transactions: 0,
         }
@@ -126,6 +129,7 @@ impl World {
                     self.relays.remove(&relay).expect("only open relays are closed");
                 }
                 Output::Timeout(_) => return,
+                Output::Event(event) => self.events.push(*event),
                 other => panic!("{other:?}"),
             }
         }
