@@ -7,7 +7,7 @@ use std::{
 
 use madang_protocol::IceServer;
 
-use crate::turn::TurnHandle;
+use crate::{config::TurnConfig, turn::TurnHandle};
 
 /// How long a minted credential opens new allocations. One that is open outlives it.
 const TTL: Duration = Duration::from_secs(3600);
@@ -55,6 +55,11 @@ impl IceServers {
     /// Whether STUN and TURN have ended although nobody asked for it.
     pub(crate) fn is_relay_dead(&self) -> bool {
         self.turn.is_dead()
+    }
+
+    /// Takes over users, peers and limits of TURN; what lives goes on.
+    pub(crate) fn reload(&self, config: &TurnConfig) {
+        self.turn.reload(config);
     }
 
     /// Refuses new allocations from now on; those that are left end at the deadline.
