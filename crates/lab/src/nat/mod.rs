@@ -140,6 +140,12 @@ impl Nat {
         if self.config.blocked { None } else { self.table.inner(outer) }
     }
 
+    /// The outer endpoint that packets from `src` to `dst` have, where one is mapped.
+    #[must_use]
+    pub fn outer(&self, src: SocketAddr, dst: SocketAddr) -> Option<SocketAddr> {
+        if self.config.blocked { None } else { self.table.outer(&(src, self.config.mapping.part(dst))) }
+    }
+
     fn allocate(&mut self, inner: SocketAddr) -> Option<SocketAddr> {
         let pool = &self.config.outer;
         let paired = match self.config.pooling {
