@@ -57,9 +57,14 @@ impl IceServers {
         self.turn.is_dead()
     }
 
-    /// Refuses new allocations from now on.
-    pub(crate) fn drain(&self) {
-        self.turn.drain();
+    /// Refuses new allocations from now on; those that are left end at the deadline.
+    pub(crate) fn drain(&self, deadline: std::time::Instant) {
+        self.turn.drain(Some(deadline));
+    }
+
+    /// Live allocations.
+    pub(crate) fn allocations(&self) -> u64 {
+        self.turn.allocations()
     }
 }
 

@@ -105,9 +105,6 @@ impl Server {
     /// # Errors
     /// When an address or a certificate cannot be used; nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        for key in config.without_effect() {
-            tracing::warn!("`{key}` is set but has no effect in this version");
-        }
         let listeners = bind("http.listen", &config.http.listen).await?;
         let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?;
         let turn_metrics = TurnMetrics::new();
@@ -160,16 +157,20 @@ impl Server {
     }
 
     /// Goes down without dropping anyone: newcomers are refused from now on; after the
-    /// configured grace everyone is told to come back, then it ends.
+    /// configured grace everyone is told to come back; it ends when no relay is in use any more,
+    /// or after the configured grace for that.
     pub async fn drain(self) {
         let app = &self.app;
         app.drain.begin();
-        app.ice.drain();
+        let (grace, turn_grace) = (app.config.signaling.drain.0, app.config.turn.drain.0);
+        app.ice.drain(Instant::now() + grace + turn_grace);
         let nobody = || app.metrics.connections.get() == 0;
         tracing::info!(connections = app.metrics.connections.get(), "draining");
-        wait_for(app.config.signaling.drain.0, nobody).await;
+        wait_for(grace, nobody).await;
         app.rooms.drain(RETRY_AFTER_MS);
         wait_for(FAREWELL, nobody).await;
+        // Others than our own participants may use the relay.
+        wait_for(turn_grace, || app.ice.allocations() == 0).await;
         self.stop().await;
     }
 

@@ -236,7 +236,7 @@ async fn a_draining_server_keeps_allocations_and_a_stopped_one_frees_its_ports()
     let server = serve(&loopback());
     let mut socket = udp(&server);
     let (client, relayed) = allocated(&server, &mut socket);
-    server.drain();
+    server.drain(None);
     assert_eq!(ask(&mut socket, &client, REFRESH, &[&Lifetime::new(600)]).code(), 0);
     // The thread hears of it in its next round, which may be after a packet or two.
     let refused = (0..100).any(|_| {

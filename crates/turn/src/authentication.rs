@@ -1,25 +1,47 @@
 //! The long-term credential mechanism: RFC 8489 §9.2.4, as RFC 8656 §5 uses it.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use madang_wire::stun::{
-    AttributeStaticType, ErrorCode, IntegrityAlgorithm, IntegrityKey, Message, MessageIntegrity,
-    MessageIntegritySha256, Nonce, PasswordAlgorithm, PasswordAlgorithmValue, PasswordAlgorithms, Realm,
-    StunParseError, Username, optional,
+    AttributeStaticType, ErrorCode, Fingerprint, Message, Nonce, PasswordAlgorithm, PasswordAlgorithmValue,
+    PasswordAlgorithms, Realm, StunParseError, Userhash, Username, optional,
 };
 
 use crate::{
-    Config,
-    allocation::{Allocation, User},
+    Credentials,
+    credential::Userhashes,
+    integrity::{Integrity, Key},
     nonce::Nonces,
 };
 
-/// Proof of who sent a request, and what answers are signed with. Only [`authenticate`] makes it.
+/// Who somebody is: the name that requests must repeat, the account that quotas count, and the key
+/// that both sign with. Only [`Authenticator::authenticate`] makes it.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) username: Box<str>,
+    pub(crate) account: Arc<str>,
+    algorithm: PasswordAlgorithmValue,
+    key: Key,
+}
+
+/// Proof of who sent a request, and how answers to it are signed. Only
+/// [`Authenticator::authenticate`] makes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Authenticated {
-    pub(crate) user: User,
-    pub(crate) key: IntegrityKey,
-    pub(crate) algorithm: IntegrityAlgorithm,
+    pub(crate) identity: Arc<Identity>,
+    integrity: Integrity,
+    /// The request had a FINGERPRINT, so its answer gets one too.
+    fingerprint: bool,
+}
+
+impl Authenticated {
+    /// Signs a finished message in the way of the request.
+    pub(crate) fn sign(&self, message: &mut Vec<u8>) {
+        self.integrity.append(message, &self.identity.key);
+        if self.fingerprint {
+            crate::integrity::append_fingerprint(message);
+        }
+    }
 }
 
 /// Why a request is refused before its method is looked at.
@@ -53,47 +75,64 @@ impl From<StunParseError> for Rejection {
 pub(crate) const ALGORITHMS: [PasswordAlgorithmValue; 2] =
     [PasswordAlgorithmValue::SHA256, PasswordAlgorithmValue::MD5];
 
-/// Checks a request. A live allocation of the same user vouches for its own key: a time-limited
-/// credential limits when allocations begin, not how long a call may last.
-pub(crate) fn authenticate(
-    config: &Config,
-    nonces: &Nonces,
-    now: Instant,
-    unix_now: u64,
-    client: SocketAddr,
-    message: &Message<'_>,
-    allocation: Option<&Allocation>,
-) -> Result<Authenticated, Rejection> {
-    if !message.has_attribute(MessageIntegrity::TYPE) && !message.has_attribute(MessageIntegritySha256::TYPE) {
-        return Err(Rejection::Unauthorized);
+/// What checks need beside the request.
+pub(crate) struct Authenticator<'a> {
+    pub(crate) realm: &'a str,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) userhashes: &'a Userhashes,
+    pub(crate) nonces: &'a Nonces,
+    pub(crate) now: Instant,
+    pub(crate) unix_now: u64,
+    /// The owner of the allocation that the request is about, if there is one. He vouches for his
+    /// own key: a time-limited credential limits when allocations begin, not how long a call may
+    /// last.
+    pub(crate) owner: Option<&'a Arc<Identity>>,
+}
+
+impl Authenticator<'_> {
+    pub(crate) fn authenticate(&self, client: SocketAddr, message: &Message<'_>) -> Result<Authenticated, Rejection> {
+        let integrity = Integrity::of(message).ok_or(Rejection::Unauthorized)?;
+        let fingerprint = message.has_attribute(Fingerprint::TYPE);
+        let authenticated = |identity| Authenticated { identity, integrity, fingerprint };
+        let (name, hash) = (optional::<Username>(message)?, optional::<Userhash>(message)?);
+        let (Some(_), Some(nonce)) = (optional::<Realm>(message)?, optional::<Nonce>(message)?) else {
+            return Err(Rejection::BadRequest);
+        };
+        let algorithm = algorithm(message)?;
+        self.nonces.check(self.now, client, nonce.nonce()).ok_or(Rejection::StaleNonce)?;
+        let username = match (&name, &hash) {
+            (Some(name), _) => name.username(),
+            (None, Some(hash)) => self.named_by(hash).ok_or(Rejection::Unauthorized)?,
+            (None, None) => return Err(Rejection::BadRequest),
+        };
+        if let Some(owner) = self.owner.filter(|owner| &*owner.username == username)
+            && owner.algorithm == algorithm
+            && integrity.holds(message, &owner.key)
+        {
+            return Ok(authenticated(owner.clone()));
+        }
+        let keys = self.credentials.keys(self.realm, username, self.unix_now, algorithm);
+        let key = keys.into_iter().find(|key| integrity.holds(message, key)).ok_or(Rejection::Unauthorized)?;
+        let account = self.credentials.account(username);
+        Ok(authenticated(Arc::new(Identity { username: username.into(), account, algorithm, key })))
     }
-    let (Some(username), Some(_), Some(nonce)) =
-        (optional::<Username>(message)?, optional::<Realm>(message)?, optional::<Nonce>(message)?)
-    else {
-        return Err(Rejection::BadRequest);
-    };
-    let algorithm = algorithm(message)?;
-    nonces.check(now, client, nonce.nonce()).ok_or(Rejection::StaleNonce)?;
-    let username = username.username();
-    let known = allocation.filter(|allocation| &*allocation.owner.user.username == username);
-    if let Some(owner) = known.map(|allocation| &allocation.owner)
-        && message.validate_integrity_with_key(&owner.key).is_ok()
-    {
-        return Ok(owner.clone());
+
+    /// RFC 8489 §9.2.4: whose hash this is.
+    fn named_by(&self, hash: &Userhash) -> Option<&str> {
+        let owner = || {
+            let owner = &self.owner?.username;
+            (Userhash::compute(owner, self.realm) == *hash.hash()).then_some(&**owner)
+        };
+        self.userhashes.name(hash.hash()).or_else(owner)
     }
-    let keys = config.credentials.keys(&config.realm, username, unix_now, algorithm);
-    let key = keys.into_iter().find(|key| message.validate_integrity_with_key(key).is_ok());
-    let key = key.ok_or(Rejection::Unauthorized)?;
-    let user = User { username: username.into(), account: config.credentials.account(username) };
-    Ok(Authenticated { user, key, algorithm })
 }
 
 /// The algorithm that the client has chosen. RFC 8489 §9.2.4: naming none means MD5; naming one
 /// requires that our own list comes back unchanged, else somebody on the way has weakened it.
-fn algorithm(message: &Message<'_>) -> Result<IntegrityAlgorithm, Rejection> {
+fn algorithm(message: &Message<'_>) -> Result<PasswordAlgorithmValue, Rejection> {
     match (optional::<PasswordAlgorithms>(message)?, optional::<PasswordAlgorithm>(message)?) {
-        (None, None) => Ok(IntegrityAlgorithm::Sha1),
-        (Some(offered), Some(chosen)) if offered.algorithms() == ALGORITHMS => Ok(chosen.algorithm().as_integrity()),
+        (None, None) => Ok(PasswordAlgorithmValue::MD5),
+        (Some(offered), Some(chosen)) if offered.algorithms() == ALGORITHMS => Ok(chosen.algorithm()),
         _ => Err(Rejection::BadRequest),
     }
 }

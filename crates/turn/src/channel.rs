@@ -81,6 +81,12 @@ impl Channels {
         (channel.expires > now).then_some(channel.number)
     }
 
+    /// The address behind a relay that peers see has gone: what was for its family goes too.
+    pub(crate) fn remove_family(&mut self, ipv4: bool) {
+        self.bound.retain(|channel| channel.peer.is_ipv4() != ipv4);
+        self.index();
+    }
+
     fn remove_expired(&mut self, now: Instant) {
         let before = self.bound.len();
         self.bound.retain(|channel| channel.expires > now);

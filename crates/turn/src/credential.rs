@@ -8,7 +8,9 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use madang_wire::stun::{IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials};
+use madang_wire::stun::{PasswordAlgorithmValue, Userhash};
+
+use crate::integrity::Key;
 
 /// The user names and secrets that are accepted.
 #[derive(Clone, Default)]
@@ -17,12 +19,20 @@ pub struct Credentials {
     pub users: HashMap<String, String>,
     /// Shared secrets of time-limited credentials.
     pub secrets: Vec<String>,
+    /// Whether clients are told that they may send the hash of their name instead of it (RFC 8489
+    /// §9.2, "Username anonymity"). Hashes of `users` are understood in any case; but a hash of a
+    /// time-limited name leads to nobody, because the name would have to be guessed. So say so
+    /// only where every client that goes by RFC 8489 is one of `users`.
+    pub userhash: bool,
 }
 
 /// Secrets stay out of logs.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("users", &self.users.len()).field("secrets", &self.secrets.len()).finish()
+        f.debug_struct("Credentials")
+            .field("users", &self.users.len())
+            .field("secrets", &self.secrets.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,15 +56,15 @@ impl Credentials {
         realm: &str,
         username: &str,
         unix_now: u64,
-        algorithm: IntegrityAlgorithm,
-    ) -> Vec<IntegrityKey> {
-        let key = |password| LongTermKeyCredentials::new(username.into(), password, realm.into()).make_key(algorithm);
+        algorithm: PasswordAlgorithmValue,
+    ) -> Vec<Key> {
+        let key = |password: &str| Key::new(username, realm, password, algorithm);
         if let Some(password) = self.users.get(username) {
-            return vec![key(password.clone())];
+            return vec![key(password)];
         }
         match expiry(username) {
             Some(expires) if expires > unix_now => {
-                self.secrets.iter().map(|secret| key(password(secret, username))).collect()
+                self.secrets.iter().map(|secret| key(&password(secret, username))).collect()
             }
             _ => Vec::new(),
         }
@@ -67,6 +77,23 @@ impl Credentials {
             Some((_, user)) if !self.users.contains_key(username) && !user.is_empty() => user.into(),
             _ => username.into(),
         }
+    }
+}
+
+/// The names of static users by their hashes: RFC 8489 §14.4.
+#[derive(Default)]
+pub(crate) struct Userhashes {
+    names: HashMap<[u8; 32], Arc<str>>,
+}
+
+impl Userhashes {
+    pub(crate) fn new(credentials: &Credentials, realm: &str) -> Self {
+        let names = credentials.users.keys();
+        Self { names: names.map(|name| (Userhash::compute(name, realm), name.as_str().into())).collect() }
+    }
+
+    pub(crate) fn name(&self, hash: &[u8; 32]) -> Option<&str> {
+        self.names.get(hash).map(|name| &**name)
     }
 }
 
@@ -85,11 +112,12 @@ mod tests {
         Credentials {
             users: HashMap::from([("alice".to_owned(), "wonder".to_owned())]),
             secrets: vec!["old".into(), "new".into()],
+            ..Credentials::default()
         }
     }
 
     fn keys(username: &str, now: u64) -> usize {
-        credentials().keys("madang", username, now, IntegrityAlgorithm::Sha1).len()
+        credentials().keys("madang", username, now, PasswordAlgorithmValue::MD5).len()
     }
 
     #[test]
@@ -109,6 +137,13 @@ mod tests {
         for strange in ["", ":", ":bob", "bob", "bob:1000", "-5:bob", "+1000:bob", "99999999999999999999:bob"] {
             assert_eq!(keys(strange, 1), 0, "{strange}");
         }
+    }
+
+    #[test]
+    fn a_static_user_is_found_by_the_hash_of_the_name() {
+        let hashes = Userhashes::new(&credentials(), "madang");
+        assert_eq!(hashes.name(&Userhash::compute("alice", "madang")), Some("alice"));
+        assert_eq!(hashes.name(&Userhash::compute("alice", "elsewhere")), None);
     }
 
     #[test]

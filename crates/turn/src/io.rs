@@ -4,10 +4,31 @@ use std::{net::SocketAddr, ops::Range, time::Instant};
 
 use madang_wire::{FiveTuple, stun::AddressFamily};
 
+use crate::{AllocationEvent, Reload};
+
 /// A relay socket of the shell. The core gives the number; it may be reused after
 /// [`Output::CloseRelay`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelayId(pub u32);
+
+/// A TCP connection between a relay and a peer: the value of CONNECTION-ID (RFC 6062 §6.2.1). The
+/// core gives the number, and no two shards give the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u32);
+
+/// A shard of the server, as [`Config::shard`](crate::Config::shard) numbers them.
+pub type Shard = u16;
+
+/// What an ICMP or ICMPv6 message said about a datagram that a relay has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Icmp {
+    /// The message's type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// The four bytes after the checksum: of "too big" the MTU (RFC 8656 §18.13).
+    pub data: u32,
+}
 
 /// What happens to the server.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +49,26 @@ pub enum Input<'a> {
         /// Its bytes.
         data: &'a [u8],
     },
+    /// An ICMP message says that a datagram from a relay did not reach a peer: RFC 8656 §11.5. On
+    /// Linux such messages come from the socket's error queue; a packet that was too large to send
+    /// unfragmented (`EMSGSIZE`) may be told in the same way, as "fragmentation needed".
+    PeerError {
+        /// Which relay.
+        relay: RelayId,
+        /// Whom the datagram was for.
+        peer: SocketAddr,
+        /// What the message said.
+        icmp: Icmp,
+    },
+    /// Data by [`Route::Sibling`] from an allocation on another shard.
+    Sibling {
+        /// The relayed address that it is for, one of this shard's.
+        to: SocketAddr,
+        /// The relayed address that it comes from.
+        from: SocketAddr,
+        /// Its bytes.
+        data: &'a [u8],
+    },
     /// A media port of this server sends to a relayed address.
     Media {
         /// To which.
@@ -37,14 +78,46 @@ pub enum Input<'a> {
         /// Its bytes.
         data: &'a [u8],
     },
-    /// The answer to [`Output::OpenRelay`].
+    /// The answer to [`Output::OpenRelay`] and [`Output::OpenTcpRelay`].
     RelayOpened {
         /// Which relay.
         relay: RelayId,
         /// The address at which peers reach it, or `None` when none could be opened.
         relayed: Option<SocketAddr>,
     },
-    /// A client's stream has ended; its allocation ends with it.
+    /// The answer to [`Output::Connect`].
+    Connected {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Whether there is one now. If not, the connection's number is forgotten.
+        established: bool,
+    },
+    /// A peer has connected to a TCP relay. If [`Output::Accept`] is among the outputs of this
+    /// very input, the connection has that number from now on; if not, close it.
+    PeerConnected {
+        /// Which relay.
+        relay: RelayId,
+        /// Who.
+        peer: SocketAddr,
+    },
+    /// Bytes that have passed through a spliced connection since this was last said. For the
+    /// books: say it now and then, and before [`Input::ConnectionClosed`].
+    Spliced {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Bytes of the client.
+        to_peer: u64,
+        /// Bytes of the peer.
+        to_client: u64,
+    },
+    /// Either end of a peer's connection has ended. The shell has closed both by now.
+    ConnectionClosed {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+    /// A client's stream, or its DTLS association, has ended; its allocation ends with it, unless
+    /// that may move (RFC 8016): then it lives on until it expires. Not for the client's
+    /// connections that are spliced.
     Disconnected {
         /// Whose.
         client: FiveTuple,
@@ -56,8 +129,14 @@ pub enum Input<'a> {
     },
     /// The time named by [`Output::Timeout`] has come.
     Timeout,
-    /// Refuse new allocations from now on; those that live go on.
-    Drain,
+    /// The operator has changed his mind about users, peers or limits. Live allocations, their
+    /// permissions and their channels stay as they are.
+    Reload(&'a Reload),
+    /// Refuse new allocations from now on; those that live go on until they end by themselves.
+    Drain {
+        /// When those that are left are closed. Saying it again replaces the time.
+        deadline: Option<Instant>,
+    },
 }
 
 /// What the shell is to do.
@@ -66,10 +145,48 @@ pub enum Output {
     /// Send a packet. Its body may lie in the data of the input just handled, so drain the
     /// outputs before that buffer is used again.
     Transmit(Transmit),
-    /// Open a UDP socket and answer with [`Input::RelayOpened`].
+    /// Open a UDP socket and answer with [`Input::RelayOpened`]. An allocation with addresses of
+    /// both families asks twice, and each is answered for itself.
     OpenRelay(OpenRelay),
-    /// Close a relay's socket.
+    /// Open a TCP socket that listens, from whose address connections can be made too
+    /// (`SO_REUSEADDR` and `SO_REUSEPORT`), and answer with [`Input::RelayOpened`].
+    OpenTcpRelay(OpenRelay),
+    /// Close a relay's socket. Its connections are closed each by [`Output::CloseConnection`].
     CloseRelay(RelayId),
+    /// Connect from a TCP relay's address to a peer, and answer with [`Input::Connected`]. What
+    /// the peer sends is to be left in the kernel until [`Output::Splice`]. The core gives up
+    /// after 30 s by [`Output::CloseConnection`].
+    Connect {
+        /// The name of the connection from now on.
+        connection: ConnectionId,
+        /// From which relay.
+        relay: RelayId,
+        /// To whom.
+        peer: SocketAddr,
+    },
+    /// The connection that [`Input::PeerConnected`] has just told of gets this number. What the
+    /// peer sends is to be left in the kernel until [`Output::Splice`].
+    Accept(ConnectionId),
+    /// The client's connection carries the peer's data from now on: after what was to be sent to
+    /// it before, whatever comes on either is to be written to the other, and nothing of it comes
+    /// to the core any more.
+    Splice {
+        /// The client's connection.
+        client: FiveTuple,
+        /// The peer's.
+        connection: ConnectionId,
+    },
+    /// Close a peer's connection, or give up making it, and with it the client's connection that
+    /// it is spliced with.
+    CloseConnection(ConnectionId),
+    /// Give this very input to that shard: what it is about lives there. If it came on a stream,
+    /// the shard has to be able to answer on it.
+    PassOn {
+        /// Which shard.
+        shard: Shard,
+    },
+    /// An allocation has begun or ended.
+    Event(Box<AllocationEvent>),
     /// Nothing more now. Come again at that time with [`Input::Timeout`].
     Timeout(Option<Instant>),
 }
@@ -110,6 +227,9 @@ pub struct Transmit {
     pub body: Body,
     /// Zero bytes at the end.
     pub padding: usize,
+    /// Whether routers must not fragment it (RFC 8656 §11.2). Only ever set for [`Route::Peer`];
+    /// of all others, and of what leaves this unset, the DF bit is to be 0 in IPv4.
+    pub dont_fragment: bool,
 }
 
 /// Where a packet goes.
@@ -129,6 +249,15 @@ pub enum Route {
         /// The relayed address that it comes from.
         relayed: SocketAddr,
         /// The media port.
+        to: SocketAddr,
+    },
+    /// To an allocation on another shard, as [`Input::Sibling`].
+    Sibling {
+        /// Which shard.
+        shard: Shard,
+        /// The relayed address that it comes from.
+        from: SocketAddr,
+        /// The relayed address that it is for.
         to: SocketAddr,
     },
 }
@@ -186,12 +315,13 @@ impl Head {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// Appends bytes; what would not fit is a mistake of the caller and is cut off.
+    /// Appends bytes; what would not fit is a mistake of the caller and is left out.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        debug_assert!(self.as_slice().len() + bytes.len() <= Self::MAX);
-        for byte in bytes.iter().take(Self::MAX - usize::from(self.length)) {
-            self.bytes[usize::from(self.length)] = *byte;
-            self.length += 1;
+        let (begin, end) = (usize::from(self.length), usize::from(self.length) + bytes.len());
+        debug_assert!(end <= Self::MAX);
+        if let Some(room) = self.bytes.get_mut(begin..end) {
+            room.copy_from_slice(bytes);
+            self.length = end as u8;
         }
     }
 }

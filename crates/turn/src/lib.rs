@@ -7,25 +7,47 @@
 //! into a buffer with [`Head::MAX`] bytes of room in front and send from the same buffer, or
 //! gather both with a batching system call.
 //!
-//! Implemented: RFC 8489 (Binding over UDP, TCP and TLS, long-term credentials with MD5 and
-//! SHA-256, password algorithms), RFC 8656 (Allocate, Refresh, CreatePermission, ChannelBind, Send
-//! and Data, ChannelData, EVEN-PORT and RESERVATION-TOKEN, IPv6 relays by
-//! REQUESTED-ADDRESS-FAMILY), time-limited credentials.
+//! Implemented:
+//! - RFC 8489: Binding over UDP, TCP, TLS and DTLS; long-term credentials, with keys by MD5 and
+//!   SHA-256 and messages signed by SHA-1 and SHA-256 in every combination; password algorithms
+//!   and their protection against bid-down; USERHASH, of static users and of whoever has an
+//!   allocation; FINGERPRINT, SOFTWARE.
+//! - RFC 8656: Allocate, Refresh, CreatePermission, ChannelBind, Send and Data, ChannelData; IPv4,
+//!   IPv6 and both at once; EVEN-PORT and RESERVATION-TOKEN, DONT-FRAGMENT, ICMP.
+//! - RFC 6062, TCP relays, where [`Config::tcp_relay`] says so. RFC 8016, mobility, where
+//!   [`Config::mobility`] does; TCP allocations don't move. RFC 5780 where [`Config::alternates`]
+//!   are given.
+//! - Time-limited credentials ([`mint`]).
 //!
-//! Not implemented: USERHASH (RFC 8489 §9.2), MESSAGE-INTEGRITY-SHA256 with a key made by MD5,
-//! DONT-FRAGMENT and ADDITIONAL-ADDRESS-FAMILY and ICMP (RFC 8656 §7.2, §11.5), TCP relays
-//! (RFC 6062), mobility (RFC 8016), NAT behaviour discovery (RFC 5780), DTLS.
+//! Not implemented:
+//! - USERHASH of a time-limited name for a new allocation (RFC 8489 §9.2): the name can't be found
+//!   from its hash.
+//! - ALTERNATE-SERVER (RFC 8489 §10), short-term credentials (§9.1, which TURN does not use).
+//! - SASLprep of what clients send (RFC 8489 §9.2.2): names and passwords count as they are.
+//! - RFC 5780 over TCP (§4.2): CHANGE-REQUEST and OTHER-ADDRESS are for UDP alone.
+//! - The old five-tuple is not kept beside the new one when an allocation moves (RFC 8016 §3.2):
+//!   what a client still sends from there is lost.
 
 mod allocate;
 mod allocation;
+mod alternates;
 mod authentication;
 mod binding;
+mod bucket;
 mod channel;
 pub mod client;
 mod config;
+mod connection;
+mod counters;
 mod credential;
+mod elsewhere;
+mod event;
+mod indication;
+mod integrity;
 mod io;
+mod mobility;
 mod nonce;
+mod opening;
 mod peers;
 mod permission;
 mod policy;
@@ -35,14 +57,20 @@ mod refresh;
 mod relay;
 mod replies;
 mod reply;
+mod request;
 mod reservation;
 mod server;
 mod timer;
 
-pub use config::{Config, Limits};
+pub use alternates::{Address, Alternates};
+pub use config::{Bandwidth, Config, Directory, Limits, Reload};
+pub use counters::{Counters, Traffic};
 pub use credential::{Credentials, mint};
-pub use io::{Body, Head, Input, OpenRelay, Output, PortRequirement, RelayId, Route, Transmit};
+pub use event::{AllocationChange, AllocationEvent, EndReason};
+pub use io::{
+    Body, ConnectionId, Head, Icmp, Input, OpenRelay, Output, PortRequirement, RelayId, Route, Shard, Transmit,
+};
 pub use policy::{PeerPolicy, PermittedPeer, Refused};
+pub use quota::Quota;
 pub use rate_limit::Rate;
-pub use relay::{Counters, Traffic};
 pub use server::Server;

@@ -15,13 +15,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 /// that PASSWORD-ALGORITHMS is understood. `gAAA` is 0x800000 in base64.
 const COOKIE: &str = "obMatJos2gAAA";
 
+/// The same with bit 1: USERHASH is understood. `wAAA` is 0xC00000.
+const COOKIE_WITH_USERHASH: &str = "obMatJos2wAAA";
+
 const MAC_BYTES: usize = 12;
 
 /// Makes and checks nonces.
 pub(crate) struct Nonces {
     key: hmac::Key,
     epoch: Instant,
-    lifetime: Duration,
+    pub(crate) lifetime: Duration,
+    pub(crate) userhash: bool,
 }
 
 /// A nonce that is ours, and not too old. Only [`Nonces::check`] makes it.
@@ -29,26 +33,32 @@ pub(crate) struct Nonces {
 pub(crate) struct FreshNonce(());
 
 impl Nonces {
-    pub(crate) fn new(seed: &[u8; 32], epoch: Instant, lifetime: Duration) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, seed), epoch, lifetime }
+    pub(crate) fn new(seed: &[u8; 32], epoch: Instant, lifetime: Duration, userhash: bool) -> Self {
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, seed), epoch, lifetime, userhash }
     }
 
     /// A new nonce for a client.
     pub(crate) fn mint(&self, now: Instant, client: SocketAddr) -> String {
         let time = self.seconds(now).to_be_bytes();
-        let tag = self.tag(time, client);
+        let cookie = if self.userhash { COOKIE_WITH_USERHASH } else { COOKIE };
+        let tag = self.tag(cookie, time, client);
         let mut bytes = [0; 4 + MAC_BYTES];
         bytes[..4].copy_from_slice(&time);
         bytes[4..].copy_from_slice(&tag.as_ref()[..MAC_BYTES]);
-        format!("{COOKIE}{}", URL_SAFE_NO_PAD.encode(bytes))
+        format!("{cookie}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// Whether the nonce is one of ours for this client and still fresh; `None` means 438.
     pub(crate) fn check(&self, now: Instant, client: SocketAddr, nonce: &str) -> Option<FreshNonce> {
         let mut bytes = [0; 4 + MAC_BYTES + 3];
-        let length = URL_SAFE_NO_PAD.decode_slice(nonce.strip_prefix(COOKIE)?, &mut bytes).ok()?;
+        let (cookie, rest) = nonce.split_at_checked(COOKIE.len())?;
+        // That the features are the ones we have told is in the tag (RFC 8489 §9.2.4).
+        if cookie != COOKIE && cookie != COOKIE_WITH_USERHASH {
+            return None;
+        }
+        let length = URL_SAFE_NO_PAD.decode_slice(rest, &mut bytes).ok()?;
         let (time, mac) = bytes.get(..length)?.split_first_chunk::<4>()?;
-        let tag = self.tag(*time, client);
+        let tag = self.tag(cookie, *time, client);
         constant_time::verify_slices_are_equal(mac, &tag.as_ref()[..MAC_BYTES]).ok()?;
         let age = self.seconds(now).checked_sub(u32::from_be_bytes(*time))?;
         (u64::from(age) <= self.lifetime.as_secs()).then_some(FreshNonce(()))
@@ -58,8 +68,9 @@ impl Nonces {
         u32::try_from(now.saturating_duration_since(self.epoch).as_secs()).unwrap_or(u32::MAX)
     }
 
-    fn tag(&self, time: [u8; 4], client: SocketAddr) -> hmac::Tag {
+    fn tag(&self, cookie: &str, time: [u8; 4], client: SocketAddr) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.key);
+        context.update(cookie.as_bytes());
         context.update(&time);
         context.update(&client.port().to_be_bytes());
         match client.ip() {
@@ -81,7 +92,7 @@ mod tests {
     #[test]
     fn a_nonce_holds_for_its_client_and_its_lifetime_only() {
         let now = Instant::now();
-        let nonces = Nonces::new(&[7; 32], now, Duration::from_secs(600));
+        let nonces = Nonces::new(&[7; 32], now, Duration::from_secs(600), false);
         let later = now + Duration::from_secs(100);
         let nonce = nonces.mint(later, client(1));
         assert!(nonces.check(later, client(1), &nonce).is_some());
@@ -94,8 +105,8 @@ mod tests {
     #[test]
     fn a_forged_nonce_is_stale() {
         let now = Instant::now();
-        let nonces = Nonces::new(&[7; 32], now, Duration::from_secs(600));
-        let other = Nonces::new(&[8; 32], now, Duration::from_secs(600));
+        let nonces = Nonces::new(&[7; 32], now, Duration::from_secs(600), false);
+        let other = Nonces::new(&[8; 32], now, Duration::from_secs(600), false);
         let good = nonces.mint(now, client(1));
         for nonce in [
             "",
@@ -104,6 +115,7 @@ mod tests {
             &other.mint(now, client(1)),
             &good[..good.len() - 1],
             &format!("{good}AAAA"),
+            &good.replace(COOKIE, COOKIE_WITH_USERHASH),
         ] {
             assert!(nonces.check(now, client(1), nonce).is_none(), "{nonce}");
         }

@@ -43,6 +43,11 @@ impl RateLimit {
         Self { rate, hasher: RandomState::new(), buckets: vec![None; BUCKETS] }
     }
 
+    /// Another rate from now on.
+    pub(crate) fn set_rate(&mut self, rate: Rate) {
+        self.rate = rate;
+    }
+
     /// Takes a token for an answer to `client`; `false` says not to answer.
     pub(crate) fn admit(&mut self, now: Instant, client: IpAddr) -> bool {
         let factor = if client.is_loopback() { LOOPBACK_FACTOR } else { 1.0 };

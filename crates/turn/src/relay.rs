@@ -1,89 +1,45 @@
 //! The data path: RFC 8656 §11 and §12.5 to §12.7. One hash, one array place, no copy.
 
-use std::{
-    collections::VecDeque,
-    net::{IpAddr, SocketAddr},
-    ops::Range,
-    time::Instant,
-};
+use std::{collections::VecDeque, net::SocketAddr, ops::Range, time::Instant};
 
 use madang_wire::{
-    ChannelData, FiveTuple, Transport,
-    stun::{self, AttributeStaticType, Data, Message, XorPeerAddress},
+    ChannelData, FiveTuple,
+    stun::{self, AttributeStaticType, Data, DontFragment, Message, XorPeerAddress},
 };
 
 use crate::{
-    Output,
+    Config, Counters, Output,
     allocation::{Allocation, Allocations},
     io::{Body, Head, RelayId, Route, Transmit},
-    permission::Admission,
-    server::{Server, unknown_attributes},
+    permission::Reach,
+    request::unknown_attributes,
+    server::Server,
 };
-
-/// Packets and their bytes, headers of TURN not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes of application data.
-    pub bytes: u64,
-}
-
-impl Traffic {
-    fn count(&mut self, bytes: usize) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-    }
-}
-
-/// What has happened since the server began. All but `allocations` only grow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Live allocations, by [`Transport::index`] of their clients.
-    pub allocations: [u64; Transport::ALL.len()],
-    /// Allocations ever made.
-    pub allocations_total: u64,
-    /// Data of clients that went on to peers.
-    pub to_peers: Traffic,
-    /// Data of peers that went on to clients.
-    pub to_clients: Traffic,
-    /// Data for which there was no allocation, permission or channel.
-    pub unpermitted: u64,
-    /// Binding requests answered.
-    pub bindings: u64,
-    /// Requests whose sender did not prove who they are, the first ones of every client included.
-    pub unauthenticated: u64,
-    /// Requests left without an answer, because their network asked too often.
-    pub rate_limited: u64,
-    /// Allocations refused because of a quota.
-    pub over_quota: u64,
-    /// Peers refused by the policy.
-    pub forbidden_peers: u64,
-    /// Relays that could not be opened.
-    pub relay_failures: u64,
-    /// Packets that are neither STUN nor ChannelData.
-    pub malformed: u64,
-}
 
 /// Outputs on their way, and the counters that go with them.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) counters: Counters,
-    indications: u64,
+    pub(crate) indications: u64,
+    /// Whether any bandwidth is limited.
+    pub(crate) limited: bool,
 }
 
-/// What is reached within this process.
+/// What the way of a packet depends on.
 #[derive(Clone, Copy)]
-struct Inside<'a> {
+struct Ground<'a> {
+    now: Instant,
     allocations: &'a Allocations,
-    /// The media ports.
-    media: &'a [SocketAddr],
+    config: &'a Config,
 }
 
-/// Data and where it lies in the input.
-struct Payload {
+/// A client's data on its way to a peer.
+struct Outgoing {
+    peer: SocketAddr,
+    /// Where it lies in the input.
     range: Range<usize>,
+    dont_fragment: bool,
 }
 
 impl Server {
@@ -91,41 +47,48 @@ impl Server {
     #[inline]
     pub(crate) fn channel_data(&mut self, now: Instant, from: &FiveTuple, channel: ChannelData<'_>) {
         let Self { allocations, outbox, config, .. } = self;
-        let found = allocations.id_of(from).and_then(|id| allocations.get(id));
-        let found = found.and_then(|allocation| Some((allocation, allocation.channels.peer(now, channel.channel)?)));
-        let Some((allocation, peer)) = found else {
+        let Some(allocation) = allocations.of(from) else { return self.stray(now, from) };
+        let Some(peer) = allocation.channels.peer(now, channel.channel) else {
             outbox.counters.unpermitted += 1;
             return;
         };
-        let payload = Payload { range: ChannelData::HEADER..ChannelData::HEADER + channel.data.len() };
-        outbox.send(now, Inside { allocations, media: &config.media }, allocation, peer, payload);
+        let range = ChannelData::HEADER..ChannelData::HEADER + channel.data.len();
+        let outgoing = Outgoing { peer, range, dont_fragment: false };
+        outbox.send(Ground { now, allocations, config }, allocation, outgoing);
     }
 
     /// A Send indication: RFC 8656 §11.2. What is wrong with it is dropped without an answer.
     pub(crate) fn send_indication(&mut self, now: Instant, from: &FiveTuple, message: &Message<'_>) {
         let Self { allocations, outbox, config, .. } = self;
-        let Some(allocation) = allocations.id_of(from).and_then(|id| allocations.get(id)) else {
-            outbox.counters.unpermitted += 1;
-            return;
-        };
+        let Some(allocation) = allocations.of(from) else { return self.stray(now, from) };
         let peer = stun::optional::<XorPeerAddress>(message).ok().flatten();
         let data = message.raw_attribute_and_offset(Data::TYPE);
-        let (Some(peer), Some((offset, data)), true) = (peer, data, unknown_attributes(message).is_empty()) else {
+        let understood = unknown_attributes(config, message).is_empty();
+        let (Some(peer), Some((offset, data)), true) = (peer, data, understood) else {
             outbox.counters.malformed += 1;
             return;
         };
+        if allocation.is_tcp() {
+            // RFC 6062 §4.1: data goes by connections.
+            outbox.counters.unpermitted += 1;
+            return;
+        }
         let begin = offset + 4;
-        let payload = Payload { range: begin..begin + data.value.len() };
-        let inside = Inside { allocations, media: &config.media };
-        outbox.send(now, inside, allocation, peer.addr(message.transaction_id()), payload);
+        let outgoing = Outgoing {
+            peer: peer.addr(message.transaction_id()),
+            range: begin..begin + data.value.len(),
+            dont_fragment: message.has_attribute(DontFragment::TYPE),
+        };
+        outbox.send(Ground { now, allocations, config }, allocation, outgoing);
     }
 
-    /// What a media port of ours sends to a relayed address. The receiver's permission counts.
-    pub(crate) fn media_data(&mut self, now: Instant, relayed: SocketAddr, from: SocketAddr, length: usize) {
-        let Self { allocations, outbox, .. } = self;
+    /// What a media port of ours, or an allocation on another shard, sends to a relayed address.
+    /// The receiver's permission counts, though it may be for our own addresses alone.
+    pub(crate) fn data_within(&mut self, now: Instant, relayed: SocketAddr, from: SocketAddr, length: usize) {
+        let Self { allocations, outbox, config, .. } = self;
         let receiver = allocations.at_relayed(&relayed);
-        match receiver.filter(|receiver| receiver.permissions.admission(now, from.ip()).is_some()) {
-            Some(receiver) => outbox.deliver(now, receiver, from, Payload { range: 0..length }),
+        match receiver.filter(|receiver| receiver.permissions.reach(now, from.ip()).is_some()) {
+            Some(receiver) => outbox.deliver(Ground { now, allocations, config }, receiver, from, 0..length),
             None => outbox.counters.unpermitted += 1,
         }
     }
@@ -133,15 +96,25 @@ impl Server {
     /// A datagram that reached a relay from outside: RFC 8656 §11.3.
     #[inline]
     pub(crate) fn peer_data(&mut self, now: Instant, relay: RelayId, from: SocketAddr, length: usize) {
-        let Self { allocations, outbox, .. } = self;
+        let Self { allocations, outbox, config, .. } = self;
         let Some(allocation) = allocations.at_relay(relay) else {
             outbox.counters.unpermitted += 1;
             return;
         };
         // A permission that stands for our own addresses alone lets nothing in from outside.
-        match allocation.permissions.admission(now, from.ip()) {
-            Some(Admission::Outside(_)) => outbox.deliver(now, allocation, from, Payload { range: 0..length }),
-            Some(Admission::OursOnly) | None => outbox.counters.unpermitted += 1,
+        match allocation.permissions.reach(now, from.ip()) {
+            Some(Reach::Outside | Reach::OutsideAndOurs) => {
+                outbox.deliver(Ground { now, allocations, config }, allocation, from, 0..length);
+            }
+            Some(Reach::OursOnly) | None => outbox.counters.unpermitted += 1,
+        }
+    }
+
+    /// Data of a client that has no allocation here.
+    #[cold]
+    fn stray(&mut self, now: Instant, from: &FiveTuple) {
+        if !self.pass_on(now, from) {
+            self.outbox.counters.unpermitted += 1;
         }
     }
 }
@@ -149,57 +122,82 @@ impl Server {
 impl Outbox {
     /// Sends a client's data on to a peer, if there is a permission for it.
     #[inline]
-    fn send(&mut self, now: Instant, ours: Inside<'_>, sender: &Allocation, peer: SocketAddr, payload: Payload) {
-        let Some(admission) = sender.permissions.admission(now, peer.ip()) else {
+    fn send(&mut self, ground: Ground<'_>, sender: &Allocation, outgoing: Outgoing) {
+        let Outgoing { peer, range, dont_fragment } = outgoing;
+        let reach = sender.permissions.reach(ground.now, peer.ip());
+        // There is no permission for a family without a relay.
+        let (Some(reach), Some(relay)) = (reach, sender.relay_for(peer.ip())) else {
             self.counters.unpermitted += 1;
             return;
         };
-        let Inside { allocations, media } = ours;
-        let inside = if allocations.relays_on(peer.ip()) { allocations.at_relayed(&peer) } else { None };
-        if let Some(receiver) = inside {
-            self.counters.to_peers.count(payload.range.len());
-            return self.hand_over(now, sender, receiver, payload);
+        if self.limited && !self.within_bandwidth(ground, sender, range.len()) {
+            return;
         }
-        if media.contains(&peer) {
-            self.counters.to_peers.count(payload.range.len());
-            return self.outputs.push_back(Output::Transmit(Transmit {
-                route: Route::Media { relayed: sender.relayed, to: peer },
-                head: Head::EMPTY,
-                body: Body::Input(payload.range),
-                padding: 0,
-            }));
+        if reach != Reach::Outside && self.send_within(ground, sender, relay.relayed, peer, &range) {
+            return;
         }
-        let Admission::Outside(_) = admission else {
+        if reach == Reach::OursOnly {
             self.counters.unpermitted += 1;
             return;
-        };
+        }
         if peer.port() == 0 {
             self.counters.malformed += 1;
             return;
         }
-        self.counters.to_peers.count(payload.range.len());
+        self.count_to_peer(sender, range.len());
         self.outputs.push_back(Output::Transmit(Transmit {
-            route: Route::Peer { relay: sender.relay, to: peer },
+            route: Route::Peer { relay: relay.id, to: peer },
             head: Head::EMPTY,
-            body: Body::Input(payload.range),
+            body: Body::Input(range),
             padding: 0,
+            dont_fragment,
         }));
     }
 
-    /// Both ends are ours: no trip through the kernel, but the receiver's permission counts.
-    fn hand_over(&mut self, now: Instant, sender: &Allocation, receiver: &Allocation, payload: Payload) {
-        match receiver.permissions.admission(now, sender.relayed.ip()) {
-            Some(_) => self.deliver(now, receiver, sender.relayed, payload),
-            None => self.counters.unpermitted += 1,
+    /// Hands data over to whatever of ours has exactly this address: no trip through the kernel.
+    fn send_within(
+        &mut self,
+        ground: Ground<'_>,
+        sender: &Allocation,
+        from: SocketAddr,
+        to: SocketAddr,
+        range: &Range<usize>,
+    ) -> bool {
+        if let Some(receiver) = ground.allocations.at_relayed(&to) {
+            self.count_to_peer(sender, range.len());
+            // Both ends are ours, but the receiver's permission counts.
+            match receiver.permissions.reach(ground.now, from.ip()) {
+                Some(_) => self.deliver(ground, receiver, from, range.clone()),
+                None => self.counters.unpermitted += 1,
+            }
+            return true;
         }
+        let route = if ground.config.media.contains(&to) {
+            Route::Media { relayed: from, to }
+        } else {
+            let directory = ground.config.directory.as_ref();
+            match directory.and_then(|directory| directory.shard_of(&to)) {
+                // This shard's own are known better here: it has just ended.
+                Some(shard) if shard != ground.config.shard => Route::Sibling { shard, from, to },
+                _ => return false,
+            }
+        };
+        self.count_to_peer(sender, range.len());
+        let body = Body::Input(range.clone());
+        let transmit = Transmit { route, head: Head::EMPTY, body, padding: 0, dont_fragment: false };
+        self.outputs.push_back(Output::Transmit(transmit));
+        true
     }
 
     /// Passes a peer's data to the client, on a channel where there is one.
     #[inline]
-    fn deliver(&mut self, now: Instant, receiver: &Allocation, peer: SocketAddr, payload: Payload) {
-        let length = payload.range.len();
+    fn deliver(&mut self, ground: Ground<'_>, receiver: &Allocation, peer: SocketAddr, range: Range<usize>) {
+        let length = range.len();
+        if self.limited && !self.within_bandwidth(ground, receiver, length) {
+            return;
+        }
         let stream = receiver.five_tuple.transport.is_stream();
-        let (head, padding) = match receiver.channels.number(now, peer) {
+        let (head, padding) = match receiver.channels.number(ground.now, peer) {
             Some(number) => {
                 let padding = if stream { ChannelData::padding(length) } else { 0 };
                 (ChannelData::header(number, length).map(Head::from), padding)
@@ -210,46 +208,34 @@ impl Outbox {
             self.counters.malformed += 1;
             return;
         };
+        if receiver.is_detached() {
+            self.counters.unpermitted += 1;
+            return;
+        }
         self.counters.to_clients.count(length);
+        receiver.books.count_to_client(length);
         self.outputs.push_back(Output::Transmit(Transmit {
             route: Route::Client(receiver.five_tuple),
             head,
-            body: Body::Input(payload.range),
+            body: Body::Input(range),
             padding,
+            dont_fragment: false,
         }));
     }
 
-    /// What goes in front of the data in a Data indication (RFC 8656 §11.4): written here and not
-    /// by the message builder, so that the data need not be copied into a message.
-    fn data_indication(&mut self, peer: SocketAddr, length: usize) -> Option<Head> {
-        /// Data, class indication: RFC 8656 §17 and RFC 8489 §5.
-        const DATA_INDICATION: u16 = 0x0017;
-        self.indications += 1;
-        let mut id = [0u8; 16];
-        id[..4].copy_from_slice(&stun::MAGIC_COOKIE.to_be_bytes());
-        id[8..].copy_from_slice(&self.indications.to_be_bytes());
-        let address_length = if peer.is_ipv4() { 8 } else { 20 };
-        let total = 4 + address_length + 4 + length + ChannelData::padding(length);
-        let mut head = Head::EMPTY;
-        head.push(&DATA_INDICATION.to_be_bytes());
-        head.push(&u16::try_from(total).ok()?.to_be_bytes());
-        head.push(&id);
-        head.push(&XorPeerAddress::TYPE.value().to_be_bytes());
-        head.push(&(address_length as u16).to_be_bytes());
-        push_xor_address(&mut head, peer, &id);
-        head.push(&Data::TYPE.value().to_be_bytes());
-        head.push(&u16::try_from(length).ok()?.to_be_bytes());
-        Some(head)
+    #[inline]
+    fn count_to_peer(&mut self, sender: &Allocation, bytes: usize) {
+        self.counters.to_peers.count(bytes);
+        sender.books.count_to_peers(bytes);
     }
-}
 
-/// The value of an XOR address attribute: RFC 8489 §14.2.
-fn push_xor_address(head: &mut Head, address: SocketAddr, id: &[u8; 16]) {
-    let [p0, p1] = address.port().to_be_bytes();
-    let family = if address.is_ipv4() { 1 } else { 2 };
-    head.push(&[0, family, p0 ^ id[0], p1 ^ id[1]]);
-    match address.ip() {
-        IpAddr::V4(ip) => ip.octets().iter().zip(id).for_each(|(a, b)| head.push(&[a ^ b])),
-        IpAddr::V6(ip) => ip.octets().iter().zip(id).for_each(|(a, b)| head.push(&[a ^ b])),
+    #[cold]
+    fn within_bandwidth(&mut self, ground: Ground<'_>, allocation: &Allocation, bytes: usize) -> bool {
+        let Config { limits, quota, .. } = ground.config;
+        let own = limits.bandwidth.per_allocation;
+        let within = (own == 0 || allocation.bandwidth.take(quota.epoch(), ground.now, own, bytes))
+            && quota.relay(ground.now, limits, &allocation.lease.account, bytes);
+        self.counters.over_rate += u64::from(!within);
+        within
     }
 }

@@ -2,13 +2,19 @@
 
 use madang_wire::stun::{
     AttributeType, AttributeWrite, ErrorCode, Message, MessageClass, MessageType, MessageWrite, MessageWriteExt,
-    MessageWriteVec, Method, Nonce, PasswordAlgorithms, Realm, TransactionId, UnknownAttributes,
+    MessageWriteVec, Method, Nonce, PasswordAlgorithms, Realm, Software, TransactionId, UnknownAttributes,
 };
 
-use crate::authentication::{ALGORITHMS, Authenticated};
+use crate::{
+    authentication::{ALGORITHMS, Authenticated},
+    integrity::append_fingerprint,
+};
 
 /// UNKNOWN-ATTRIBUTES lists no more than this many, so that a 420 stays small.
 const MAX_UNKNOWN: usize = 8;
+
+/// RFC 8016 §3.4.
+pub(crate) const MOBILITY_FORBIDDEN: u16 = 405;
 
 /// A response under construction.
 pub(crate) struct Reply {
@@ -27,6 +33,10 @@ impl Reply {
             Ok(code) => reply.with(&code),
             Err(_) => reply,
         }
+    }
+
+    pub(crate) fn indication(method: Method, transaction: TransactionId) -> Self {
+        Self::new(MessageClass::Indication, method, transaction)
     }
 
     fn new(class: MessageClass, method: Method, transaction: TransactionId) -> Self {
@@ -53,32 +63,40 @@ impl Reply {
         self.with(&realm).with(&nonce).with(&PasswordAlgorithms::new(&ALGORITHMS))
     }
 
-    /// The bytes, without integrity.
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.message.finish()
+    /// Names the program, where the operator wants that: RFC 8489 §14.14.
+    pub(crate) fn with_software(self, software: Option<&str>) -> Self {
+        match software.map(Software::new) {
+            Some(Ok(software)) => self.with(&software),
+            _ => self,
+        }
     }
 
-    /// The bytes, with a fingerprint.
-    pub(crate) fn finish_with_fingerprint(mut self) -> Vec<u8> {
-        let added = self.message.add_fingerprint();
-        debug_assert!(added.is_ok(), "{added:?}");
-        self.message.finish()
+    /// The bytes, without integrity; with a fingerprint, if the request had one.
+    pub(crate) fn finish(self, fingerprint: bool) -> Vec<u8> {
+        let mut bytes = self.message.finish();
+        if fingerprint {
+            append_fingerprint(&mut bytes);
+        }
+        bytes
     }
 
-    /// The bytes, signed with the key of the request.
-    pub(crate) fn finish_for(mut self, client: &Authenticated) -> Vec<u8> {
-        let added = self.message.add_message_integrity_with_key(&client.key, client.algorithm);
-        debug_assert!(added.is_ok(), "{added:?}");
-        self.message.finish()
+    /// The bytes, signed as the request was.
+    pub(crate) fn finish_for(self, client: &Authenticated) -> Vec<u8> {
+        let mut bytes = self.message.finish();
+        client.sign(&mut bytes);
+        bytes
     }
 }
 
-/// Reason phrases: RFC 8489 §14.8, RFC 8656 §19.
-const fn reason(code: u16) -> &'static str {
+/// Reason phrases: RFC 8489 §14.8, RFC 8656 §19, RFC 6062 §6.3, RFC 8016 §3.4.
+pub(crate) const fn reason(code: u16) -> &'static str {
     match code {
         ErrorCode::BAD_REQUEST => "Bad Request",
         ErrorCode::UNAUTHORIZED => "Unauthorized",
         ErrorCode::FORBIDDEN => "Forbidden",
+        MOBILITY_FORBIDDEN => "Mobility Forbidden",
+        ErrorCode::CONNECTION_ALREADY_EXISTS => "Connection Already Exists",
+        ErrorCode::CONNECTION_TIMEOUT_OR_FAILURE => "Connection Timeout or Failure",
         ErrorCode::UNKNOWN_ATTRIBUTE => "Unknown Attribute",
         ErrorCode::ALLOCATION_MISMATCH => "Allocation Mismatch",
         ErrorCode::STALE_NONCE => "Stale Nonce",

@@ -9,7 +9,10 @@ use std::{
 
 use aws_lc_rs::hmac;
 
-use crate::{io::RelayId, quota::Lease};
+use crate::{
+    io::{RelayId, Shard},
+    quota::Lease,
+};
 
 /// RFC 8656 §7.2: "at least 30 seconds".
 const LIFETIME: Duration = Duration::from_secs(30);
@@ -17,6 +20,13 @@ const LIFETIME: Duration = Duration::from_secs(30);
 /// The value of RESERVATION-TOKEN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Token(pub(crate) u64);
+
+impl Token {
+    /// Where the relay waits: the first two bytes.
+    pub(crate) fn shard(self) -> Shard {
+        (self.0 >> 48) as Shard
+    }
+}
 
 /// A relay that waits for its allocation.
 #[derive(Debug)]
@@ -32,13 +42,15 @@ pub(crate) struct Reservation {
 /// Reserved relays by token.
 pub(crate) struct Reservations {
     key: hmac::Key,
+    shard: Shard,
     made: u64,
     held: HashMap<Token, Reservation>,
 }
 
 impl Reservations {
-    pub(crate) fn new(seed: &[u8; 32]) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, seed), made: 0, held: HashMap::new() }
+    pub(crate) fn new(seed: &[u8; 32], shard: Shard) -> Self {
+        let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, seed), b"reservation token");
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()), shard, made: 0, held: HashMap::new() }
     }
 
     /// Holds a relay, and says by which token and until when.
@@ -51,9 +63,10 @@ impl Reservations {
         lease: Lease,
     ) -> (Token, Instant) {
         self.made += 1;
-        let tag = hmac::sign(&self.key, &self.made.to_be_bytes());
-        let token = tag.as_ref().first_chunk().map_or(self.made, |bytes| u64::from_be_bytes(*bytes));
-        let (token, expires) = (Token(token), now + LIFETIME);
+        let shard = u64::from(self.shard) << 48;
+        let tag = hmac::sign(&self.key, &(shard | self.made).to_be_bytes());
+        let random = tag.as_ref().first_chunk().map_or(self.made, |bytes| u64::from_be_bytes(*bytes));
+        let (token, expires) = (Token(shard | random >> 16), now + LIFETIME);
         self.held.insert(token, Reservation { relay, relayed, account, expires, lease });
         (token, expires)
     }

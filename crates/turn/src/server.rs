@@ -1,26 +1,29 @@
 //! The server: takes inputs, finds out what they are, and hands them to the method's own file.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    time::Instant,
+    collections::VecDeque,
+    time::{Duration, Instant},
 };
 
 use madang_wire::{
     FiveTuple, Packet,
-    stun::{
-        ALLOCATE, Attribute, AttributeType, BINDING, CHANNEL_BIND, CREATE_PERMISSION, Message, MessageClass, REFRESH,
-        SEND,
-    },
+    stun::{BINDING, Message, MessageClass, SEND},
 };
 
 use crate::{
-    Config, Counters, Input, Output,
-    allocation::{Allocation, AllocationId, Allocations, Opening},
-    authentication::{Authenticated, Rejection, authenticate},
+    AllocationChange, AllocationEvent, Config, Counters, Input, Output, Reload,
+    allocation::{Allocation, AllocationId, Allocations},
+    authentication::Authenticated,
+    connection::Connections,
+    credential::Userhashes,
+    elsewhere::Elsewhere,
+    event::EndReason,
     io::{Body, Head, RelayId, Route, Transmit},
+    mobility::TicketKey,
     nonce::Nonces,
-    quota::Quota,
+    opening::Opening,
     rate_limit::RateLimit,
+    refresh::next_expiry,
     relay::Outbox,
     replies::Replies,
     reply::Reply,
@@ -31,34 +34,41 @@ use crate::{
 /// A STUN and TURN server for the clients of one shard.
 ///
 /// ```
-/// # use std::time::Instant;
-/// # use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, Server};
+/// # use std::{sync::Arc, time::Instant};
+/// # use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, Quota, Server};
+/// let now = Instant::now();
 /// # let config = Config {
 /// #     realm: "madang".into(), credentials: Credentials::default(), policy: PeerPolicy::default(),
-/// #     media: Vec::new(), relay_ipv4: true, relay_ipv6: false, limits: Limits::default(),
+/// #     media: Vec::new(), relay_ipv4: true, relay_ipv6: false, dont_fragment: true, tcp_relay: false,
+/// #     mobility: false, alternates: Vec::new(), response_port_and_padding: false, software: None,
+/// #     shard: 0, directory: None, quota: Arc::new(Quota::new(now)), limits: Limits::default(),
 /// # };
-/// let now = Instant::now();
 /// let mut server = Server::new(config, [7; 32], now, 1_700_000_000);
 /// server.handle_input(now, Input::Timeout);
 /// loop {
 ///     match server.poll_output() {
 ///         Output::Timeout(next) => break assert_eq!(next, None),
-///         Output::Transmit(_) | Output::OpenRelay(_) | Output::CloseRelay(_) => {}
+///         _ => {}
 ///     }
 /// }
 /// ```
 pub struct Server {
     pub(crate) config: Config,
+    pub(crate) userhashes: Userhashes,
     pub(crate) nonces: Nonces,
+    pub(crate) tickets: TicketKey,
     pub(crate) rate_limit: RateLimit,
-    pub(crate) quota: Quota,
     pub(crate) allocations: Allocations,
-    pub(crate) openings: HashMap<RelayId, Opening>,
+    pub(crate) openings: Vec<Opening>,
     pub(crate) reservations: Reservations,
+    pub(crate) connections: Connections,
+    pub(crate) elsewhere: Elsewhere,
     pub(crate) replies: Replies,
     pub(crate) timers: Timers,
     pub(crate) outbox: Outbox,
     pub(crate) draining: bool,
+    drain_ends: Option<Instant>,
+    serials: u64,
     relay_ids: RelayIds,
     clock: UnixClock,
 }
@@ -78,35 +88,29 @@ impl Request<'_> {
     }
 }
 
-/// The attributes with comprehension required (below 0x8000) that are understood. DONT-FRAGMENT
-/// is not among them: RFC 8656 §7.2 says to treat it as unknown where it is not supported.
-const UNDERSTOOD: [u16; 19] = [
-    0x0001, 0x0006, 0x0008, 0x0009, 0x000A, 0x000C, 0x000D, 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0017, 0x0018,
-    0x0019, 0x001C, 0x001D, 0x0020, 0x0022,
-];
-
-pub(crate) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
-    let kinds = message.iter_attributes().map(|(_, attribute)| attribute.get_type());
-    kinds.filter(|kind| kind.comprehension_required() && !UNDERSTOOD.contains(&kind.value())).collect()
-}
-
 impl Server {
     /// A server without allocations. `seed` is secret and random, `unix_seconds` is the wall
-    /// clock at `now`.
+    /// clock at `now`. The shards of one server are given the same three, so that each knows the
+    /// nonces and tickets of the others.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant, unix_seconds: u64) -> Self {
         Self {
-            nonces: Nonces::new(&seed, now, config.limits.nonce_lifetime),
+            userhashes: Userhashes::new(&config.credentials, &config.realm),
+            nonces: Nonces::new(&seed, now, config.limits.nonce_lifetime, config.credentials.userhash),
+            tickets: TicketKey::new(&seed),
             rate_limit: RateLimit::new(config.limits.unauthenticated),
-            reservations: Reservations::new(&seed),
-            config,
-            quota: Quota::default(),
             allocations: Allocations::default(),
-            openings: HashMap::new(),
+            openings: Vec::new(),
+            reservations: Reservations::new(&seed, config.shard),
+            connections: Connections::default(),
+            elsewhere: Elsewhere::new(now),
             replies: Replies::default(),
             timers: Timers::default(),
-            outbox: Outbox::default(),
+            outbox: Outbox { limited: config.limits.bandwidth.is_limited(), ..Outbox::default() },
+            config,
             draining: false,
+            drain_ends: None,
+            serials: 0,
             relay_ids: RelayIds::default(),
             clock: UnixClock { at: now, seconds: unix_seconds },
         }
@@ -121,12 +125,27 @@ impl Server {
                 None => self.outbox.counters.malformed += 1,
             },
             Input::Peer { relay, from, data } => self.peer_data(now, relay, from, data.len()),
-            Input::Media { relayed, from, data } => self.media_data(now, relayed, from, data.len()),
+            Input::Media { relayed, from, data } => self.data_within(now, relayed, from, data.len()),
+            Input::Sibling { to, from, data } => self.data_within(now, to, from, data.len()),
+            input => self.handle_rare(now, input),
+        }
+    }
+
+    /// Whatever carries no data.
+    fn handle_rare(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Client { .. } | Input::Peer { .. } | Input::Media { .. } | Input::Sibling { .. } => {}
+            Input::PeerError { relay, peer, icmp } => self.peer_error(now, relay, peer, icmp),
             Input::RelayOpened { relay, relayed } => self.relay_opened(now, relay, relayed),
-            Input::Disconnected { client } => self.disconnected(&client),
+            Input::Connected { connection, established } => self.connected(now, connection, established),
+            Input::PeerConnected { relay, peer } => self.peer_connected(now, relay, peer),
+            Input::Spliced { connection, to_peer, to_client } => self.spliced(connection, to_peer, to_client),
+            Input::ConnectionClosed { connection } => drop(self.remove_connection(connection)),
+            Input::Disconnected { client } => self.disconnected(now, &client),
             Input::Clock { unix_seconds } => self.clock = UnixClock { at: now, seconds: unix_seconds },
             Input::Timeout => self.timeout(now),
-            Input::Drain => self.draining = true,
+            Input::Reload(reload) => self.reload(reload),
+            Input::Drain { deadline } => self.drain(deadline),
         }
     }
 
@@ -147,6 +166,10 @@ impl Server {
         self.allocations.len()
     }
 
+    pub(crate) fn unix_seconds(&self, now: Instant) -> u64 {
+        self.clock.unix_seconds(now)
+    }
+
     fn stun(&mut self, now: Instant, from: FiveTuple, bytes: &[u8]) {
         let Ok(message) = Message::from_bytes(bytes) else {
             self.outbox.counters.malformed += 1;
@@ -161,79 +184,75 @@ impl Server {
         }
     }
 
-    /// A request that needs authentication: RFC 8656 §5.
-    fn request(&mut self, now: Instant, from: FiveTuple, message: &Message<'_>) {
-        let allocation = self.allocations.id_of(&from);
-        let live = allocation.and_then(|id| self.allocations.get(id));
-        let unix_now = self.clock.unix_seconds(now);
-        let client = match authenticate(&self.config, &self.nonces, now, unix_now, from.client, message, live) {
-            Ok(client) => client,
-            Err(rejection) => return self.reject(now, from, message, rejection),
-        };
-        if let Some(answer) = self.replies.recall(now, from, message.transaction_id()) {
-            return self.outbox.answer(from, answer);
-        }
-        let request = Request { now, from, message, client, allocation };
-        let unknown = unknown_attributes(message);
-        if !unknown.is_empty() {
-            let reply = Reply::error(message.method(), message.transaction_id(), 420).with_unknown(&unknown);
-            return self.respond(&request, Ok(reply));
-        }
-        let answer = match message.method() {
-            ALLOCATE => match self.allocate(&request) {
-                Ok(Some(reply)) => Ok(reply),
-                Ok(None) => return,
-                Err(refusal) => Err(refusal),
-            },
-            REFRESH => self.refresh(&request),
-            CREATE_PERMISSION => self.create_permission(&request),
-            CHANNEL_BIND => self.channel_bind(&request),
-            _ => Err(Refusal::BAD_REQUEST),
-        };
-        self.respond(&request, answer);
+    fn reload(&mut self, reload: &Reload) {
+        let Reload { credentials, policy, limits } = reload.clone();
+        self.userhashes = Userhashes::new(&credentials, &self.config.realm);
+        self.nonces.lifetime = limits.nonce_lifetime;
+        self.nonces.userhash = credentials.userhash;
+        self.rate_limit.set_rate(limits.unauthenticated);
+        self.outbox.limited = limits.bandwidth.is_limited();
+        self.config.credentials = credentials;
+        self.config.policy = policy;
+        self.config.limits = limits;
     }
 
-    pub(crate) fn respond(&mut self, request: &Request<'_>, answer: Result<Reply, Refusal>) {
-        let (method, transaction) = (request.message.method(), request.message.transaction_id());
-        let reply = answer.unwrap_or_else(|refusal| Reply::error(method, transaction, refusal.0));
-        let bytes = reply.finish_for(&request.client);
-        if !request.from.transport.is_stream() {
-            self.replies.remember(request.now, request.from, transaction, bytes.clone());
+    fn drain(&mut self, deadline: Option<Instant>) {
+        self.draining = true;
+        if let Some(before) = self.drain_ends {
+            self.timers.clear(before, Timer::DrainEnds);
         }
-        self.outbox.answer(request.from, bytes);
+        self.drain_ends = deadline;
+        if let Some(deadline) = deadline {
+            self.timers.set(deadline, Timer::DrainEnds);
+        }
     }
 
-    /// Answers somebody unknown: small, and not too often, for the address may be forged.
-    fn reject(&mut self, now: Instant, from: FiveTuple, message: &Message<'_>, rejection: Rejection) {
-        self.outbox.counters.unauthenticated += 1;
-        if !self.rate_limit.admit(now, from.client.ip()) {
-            self.outbox.counters.rate_limited += 1;
-            return;
-        }
-        let reply = Reply::error(message.method(), message.transaction_id(), rejection.code());
-        let reply = match rejection {
-            Rejection::BadRequest => reply,
-            Rejection::Unauthorized | Rejection::StaleNonce => {
-                reply.with_challenge(&self.config.realm, &self.nonces.mint(now, from.client))
-            }
-        };
-        self.outbox.answer(from, reply.finish());
+    /// A number for an allocation, which no other one of this shard has.
+    pub(crate) fn serial(&mut self) -> u64 {
+        self.serials += 1;
+        self.serials
     }
 
-    pub(crate) fn open(&mut self, allocation: Allocation) {
-        let expires = allocation.expires;
+    pub(crate) fn open(&mut self, now: Instant, allocation: Allocation) -> AllocationId {
+        let expires = next_expiry(&allocation);
         self.outbox.counters.allocations_total += 1;
         self.outbox.counters.allocations[allocation.five_tuple.transport.index()] += 1;
+        self.tell(&allocation, AllocationChange::Began);
+        self.elsewhere.remove(&allocation.five_tuple);
         let id = self.allocations.insert(allocation);
-        self.timers.set(expires, Timer::AllocationExpires(id));
+        self.timers.set(expires, Timer::RelayExpires(id));
+        debug_assert!(expires >= now);
+        id
     }
 
-    pub(crate) fn close(&mut self, id: AllocationId) {
+    pub(crate) fn close(&mut self, now: Instant, id: AllocationId, reason: EndReason) {
+        if let Some(connections) = self.allocations.get_mut(id).and_then(Allocation::connections) {
+            let connections = std::mem::take(connections);
+            self.close_connections(&connections);
+        }
         let Some(allocation) = self.allocations.remove(id) else { return };
-        self.timers.clear(allocation.expires, Timer::AllocationExpires(id));
+        self.timers.clear(next_expiry(&allocation), Timer::RelayExpires(id));
         self.outbox.counters.allocations[allocation.five_tuple.transport.index()] -= 1;
-        self.quota.release(allocation.lease);
-        self.close_relay(allocation.relay);
+        self.config.quota.release(&allocation.lease);
+        for relay in allocation.relays() {
+            self.close_relay(relay.id);
+        }
+        let books = &allocation.books;
+        let (to_peers, to_client) = (books.to_peers.get(), books.to_client.get());
+        let lasted = now.saturating_duration_since(books.began);
+        self.tell(&allocation, AllocationChange::Ended { reason, lasted, to_peers, to_client });
+    }
+
+    fn tell(&mut self, allocation: &Allocation, what: AllocationChange) {
+        let event = AllocationEvent {
+            allocation: u64::from(self.config.shard) << 48 | allocation.books.serial,
+            account: allocation.lease.account.name.clone(),
+            client: allocation.five_tuple,
+            relayed: allocation.relays().map(|relay| relay.relayed).collect(),
+            tcp: allocation.is_tcp(),
+            what,
+        };
+        self.outbox.outputs.push_back(Output::Event(Box::new(event)));
     }
 
     pub(crate) fn new_relay(&mut self) -> RelayId {
@@ -250,11 +269,19 @@ impl Server {
         self.relay_ids.give_back(relay);
     }
 
-    fn disconnected(&mut self, client: &FiveTuple) {
-        if let Some(id) = self.allocations.id_of(client) {
-            self.close(id);
+    fn disconnected(&mut self, now: Instant, client: &FiveTuple) {
+        match self.allocations.id_of(client) {
+            // RFC 8016: a client that loses its network loses its connection too.
+            Some(id) if self.allocations.get_mut(id).is_some_and(|allocation| allocation.tickets().is_some()) => {
+                self.allocations.detach(id);
+            }
+            Some(id) => self.close(now, id, EndReason::Disconnected),
+            None => {
+                self.pass_on(now, client);
+                self.elsewhere.remove(client);
+            }
         }
-        if let Some(opening) = self.openings.values_mut().find(|opening| opening.five_tuple == *client) {
+        if let Some(opening) = self.openings.iter_mut().find(|opening| opening.five_tuple == *client) {
             opening.abandoned = true;
         }
     }
@@ -262,15 +289,39 @@ impl Server {
     fn timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
-                Timer::AllocationExpires(id) => self.close(id),
+                Timer::RelayExpires(id) => self.expire(now, id),
                 Timer::ReservationExpires(token) => {
                     if let Some(reservation) = self.reservations.expire(token) {
-                        self.quota.release(reservation.lease);
+                        self.config.quota.release(&reservation.lease);
                         self.close_relay(reservation.relay);
+                    }
+                }
+                Timer::ConnectionExpires(connection) => self.connection_expires(connection),
+                Timer::DrainEnds => {
+                    for id in self.allocations.ids() {
+                        self.close(now, id, EndReason::Drained);
                     }
                 }
             }
         }
+    }
+
+    /// Whether a client's packets belong to another shard; this one is passed on then.
+    pub(crate) fn pass_on(&mut self, now: Instant, client: &FiveTuple) -> bool {
+        let Some(shard) = self.elsewhere.shard_of(client) else { return false };
+        if self.elsewhere.is_old(client) {
+            self.remember_elsewhere(now, *client, shard);
+        }
+        self.outbox.counters.passed_on += 1;
+        self.outbox.outputs.push_back(Output::PassOn { shard });
+        true
+    }
+
+    pub(crate) fn remember_elsewhere(&mut self, now: Instant, client: FiveTuple, shard: crate::Shard) {
+        let limits = &self.config.limits;
+        // A client that lives gives a sign at least this often.
+        let idle = Duration::from_secs(u64::from(limits.lifetime.max(crate::refresh::DEFAULT_LIFETIME)));
+        self.elsewhere.insert(now, client, shard, limits.passed_on, idle);
     }
 }
 
@@ -280,12 +331,15 @@ pub(crate) struct Refusal(pub(crate) u16);
 
 impl Refusal {
     pub(crate) const BAD_REQUEST: Self = Self(400);
+    pub(crate) const MOBILITY_FORBIDDEN: Self = Self(405);
     pub(crate) const FORBIDDEN: Self = Self(403);
     pub(crate) const ALLOCATION_MISMATCH: Self = Self(437);
     pub(crate) const ADDRESS_FAMILY_NOT_SUPPORTED: Self = Self(440);
     pub(crate) const WRONG_CREDENTIALS: Self = Self(441);
     pub(crate) const UNSUPPORTED_TRANSPORT: Self = Self(442);
     pub(crate) const PEER_FAMILY_MISMATCH: Self = Self(443);
+    pub(crate) const CONNECTION_EXISTS: Self = Self(446);
+    pub(crate) const CONNECTION_FAILED: Self = Self(447);
     pub(crate) const QUOTA_REACHED: Self = Self(486);
     pub(crate) const INSUFFICIENT_CAPACITY: Self = Self(508);
 }
@@ -299,7 +353,13 @@ impl From<madang_wire::stun::StunParseError> for Refusal {
 impl Outbox {
     /// Sends a STUN message to a client.
     pub(crate) fn answer(&mut self, to: FiveTuple, bytes: Vec<u8>) {
-        let transmit = Transmit { route: Route::Client(to), head: Head::EMPTY, body: Body::Own(bytes), padding: 0 };
+        let transmit = Transmit {
+            route: Route::Client(to),
+            head: Head::EMPTY,
+            body: Body::Own(bytes),
+            padding: 0,
+            dont_fragment: false,
+        };
         self.outputs.push_back(Output::Transmit(transmit));
     }
 }

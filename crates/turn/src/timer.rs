@@ -2,15 +2,19 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use crate::{allocation::AllocationId, reservation::Token};
+use crate::{allocation::AllocationId, io::ConnectionId, reservation::Token};
 
 /// Why a time-out fires. Permissions and channels need none: their end is checked at each use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    /// An allocation was not refreshed.
-    AllocationExpires(AllocationId),
+    /// An allocation was not refreshed, or one of its two relays.
+    RelayExpires(AllocationId),
     /// Nobody came for a reserved port.
     ReservationExpires(Token),
+    /// A peer does not answer, or nobody has bound its connection (RFC 6062 §5.2, §5.3).
+    ConnectionExpires(ConnectionId),
+    /// What is left when the server ends is closed.
+    DrainEnds,
 }
 
 /// Pending time-outs in order.

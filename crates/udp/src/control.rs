@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::errors::Extended;
+
 const WORD: usize = size_of::<usize>();
 const HEADER: usize = WORD + 8;
 /// A segment size (an int) and a time stamp (two words), each with its header.
@@ -45,6 +47,46 @@ impl ReceivedControl {
             rest = after;
         }
         received
+    }
+}
+
+/// What the kernel writes beside the report of an error: `struct sock_extended_err`, and the
+/// address of who reported it.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorControl([u8; ERROR_ROOM]);
+
+/// A `sock_extended_err` is 16 bytes; behind it a `sockaddr_in6` at most.
+const ERROR_ROOM: usize = HEADER + 16 + 32;
+
+impl ErrorControl {
+    pub(crate) const EMPTY: Self = Self([0; ERROR_ROOM]);
+    pub(crate) const LENGTH: usize = ERROR_ROOM;
+
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr()
+    }
+
+    /// `length` is what the kernel says that it wrote.
+    pub(crate) fn parse(&self, length: usize) -> Option<Extended> {
+        let mut rest = &self.0[..length.min(ERROR_ROOM)];
+        while let Some((message, after)) = next(rest) {
+            let told = matches!(
+                (message.level, message.kind),
+                (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR)
+            );
+            if told && let Some([a, b, c, d, origin, kind, code, _, e, f, g, h]) = message.data.first_chunk() {
+                return Some(Extended {
+                    errno: u32::from_ne_bytes([*a, *b, *c, *d]),
+                    origin: *origin,
+                    kind: *kind,
+                    code: *code,
+                    info: u32::from_ne_bytes([*e, *f, *g, *h]),
+                });
+            }
+            rest = after;
+        }
+        None
     }
 }
 

@@ -37,10 +37,11 @@ impl Index {
         });
     }
 
-    /// The place kept for `to`, or `new` after keeping that. `is` says whether a place is that of `to`.
-    pub(crate) fn place(&mut self, to: SocketAddr, new: u32, is: impl Fn(u32) -> bool) -> u32 {
+    /// The place kept for a socket's number and a destination, or `new` after keeping that. `is` says
+    /// whether a place is theirs.
+    pub(crate) fn place(&mut self, (socket, to): (u32, SocketAddr), new: u32, is: impl Fn(u32) -> bool) -> u32 {
         let mask = self.slots.len() - 1;
-        let mut at = self.hash(to) as usize & mask;
+        let mut at = self.hash(socket, to) as usize & mask;
         loop {
             let slot = &mut self.slots[at];
             if slot.round != self.round {
@@ -54,18 +55,20 @@ impl Index {
         }
     }
 
-    fn hash(&self, to: SocketAddr) -> u64 {
+    fn hash(&self, socket: u32, to: SocketAddr) -> u64 {
         let fold = |a: u64, b: u64| {
             let product = u128::from(a ^ self.seed) * u128::from(b ^ 0x9e37_79b9_7f4a_7c15);
             product as u64 ^ (product >> 64) as u64
         };
         match to {
             SocketAddr::V4(v4) => {
-                fold(u64::from(v4.ip().to_bits()) << 16 | u64::from(v4.port()), self.seed.rotate_left(32))
+                let bits = u64::from(v4.ip().to_bits()) << 16 | u64::from(v4.port());
+                fold(bits, self.seed.rotate_left(32) ^ u64::from(socket))
             }
             SocketAddr::V6(v6) => {
                 let bits = v6.ip().to_bits();
-                fold(fold(bits as u64, (bits >> 64) as u64), u64::from(v6.scope_id()) << 16 | u64::from(v6.port()))
+                let rest = u64::from(v6.scope_id() ^ socket) << 16 | u64::from(v6.port());
+                fold(fold(bits as u64, (bits >> 64) as u64), rest)
             }
         }
     }
@@ -89,11 +92,11 @@ mod tests {
             let base = round * 1000;
             for each in 0..200 {
                 let is = |place: u32| address(place - base) == address(each);
-                assert_eq!(index.place(address(each), base + each, is), base + each);
+                assert_eq!(index.place((0, address(each)), base + each, is), base + each);
             }
             for each in (0..200).rev() {
                 let is = |place: u32| address(place - base) == address(each);
-                assert_eq!(index.place(address(each), u32::MAX, is), base + each);
+                assert_eq!(index.place((0, address(each)), u32::MAX, is), base + each);
             }
             index.clear();
         }
@@ -102,9 +105,9 @@ mod tests {
     #[test]
     fn nothing_of_an_earlier_round_comes_back_when_rounds_begin_anew() {
         let mut index = Index::new(1);
-        index.place(address(0), 7, |_| false);
+        index.place((0, address(0)), 7, |_| false);
         index.round = u32::MAX;
         index.clear();
-        assert_eq!(index.place(address(0), 8, |_| true), 8);
+        assert_eq!(index.place((0, address(0)), 8, |_| true), 8);
     }
 }

@@ -11,12 +11,14 @@
 
 mod address;
 mod control;
+mod errors;
 mod index;
 mod receive;
 mod send;
 mod socket;
 
-pub use receive::{Datagram, Datagrams, ReceiveBatch};
+pub use errors::Undelivered;
+pub use receive::{Datagram, Datagrams, Place, ReceiveBatch};
 pub use send::{Full, SendBatch, Sent};
 pub use socket::{Options, UdpSocket};
 

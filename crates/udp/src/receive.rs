@@ -4,6 +4,7 @@ use std::{
     io,
     iter::Zip,
     net::SocketAddr,
+    ops::Range,
     os::fd::AsRawFd,
     ptr,
     slice::{ChunksExactMut, Iter},
@@ -25,6 +26,40 @@ struct Message {
     length: usize,
     segment: usize,
     arrival: Option<Duration>,
+}
+
+/// Where bytes lie in what was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub(crate) start: usize,
+    end: usize,
+}
+
+impl Place {
+    /// No bytes.
+    pub const NOWHERE: Self = Self { start: 0, end: 0 };
+
+    /// How many bytes.
+    pub const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// None.
+    pub const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// A part of it, cut to what there is.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let start = self.end.min(self.start + range.start);
+        Self { start, end: self.end.min(self.start + range.end).max(start) }
+    }
+
+    /// The bytes, of the batch's [`ReceiveBatch::bytes`].
+    pub fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.start..self.end).unwrap_or_default()
+    }
 }
 
 /// Buffers for many messages, allocated once and touched only as far as messages reach.
@@ -71,15 +106,40 @@ impl ReceiveBatch {
     /// `WouldBlock` when nothing waits. Other errors are those of recvmmsg(2); none of them ends
     /// the socket.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+        self.clear();
+        self.receive_more(socket, self.capacity())
+    }
+
+    /// Forgets what was received.
+    pub fn clear(&mut self) {
         self.messages.clear();
-        self.prepare();
+    }
+
+    /// How many messages there is still room for.
+    pub fn free(&self) -> usize {
+        self.capacity() - self.messages.len()
+    }
+
+    /// Takes what waits on one more socket, `most` messages at most, behind what was received
+    /// already; says how many there were. As many as asked for, or as there was room for: there
+    /// may be more.
+    ///
+    /// As [`ReceiveBatch::receive`], and `WouldBlock` without room.
+    pub fn receive_more(&mut self, socket: &UdpSocket, most: usize) -> io::Result<usize> {
+        let begin = self.messages.len();
+        let end = self.capacity().min(begin + most);
+        if begin == end {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.prepare(begin..end);
         let count = loop {
-            // SAFETY: `prepare` has let each header point to an address, a vector and a control
-            // buffer of its own, with their sizes, all within boxes of `self` that live and stay
-            // untouched through the call.
+            // SAFETY: `prepare` has let each of these headers point to an address, a vector and a
+            // control buffer of its own, with their sizes, all within boxes of `self` that live
+            // and stay untouched through the call.
             let count = unsafe {
-                let length = self.headers.len() as libc::c_uint;
-                libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), length, 0, ptr::null_mut())
+                let headers = &mut self.headers[begin..end];
+                let length = headers.len() as libc::c_uint;
+                libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), length, 0, ptr::null_mut())
             };
             match usize::try_from(count) {
                 Ok(count) => break count,
@@ -89,7 +149,7 @@ impl ReceiveBatch {
                 },
             }
         };
-        for index in 0..count {
+        for index in begin..begin + count {
             let message = self.message(index);
             self.messages.push(message);
         }
@@ -107,10 +167,32 @@ impl ReceiveBatch {
         Datagrams { slots, headroom: self.headroom, merged: None }
     }
 
-    fn prepare(&mut self) {
-        let slots = self.arena.chunks_exact_mut(self.stride);
-        let (addresses, controls) = (self.addresses.iter_mut(), self.controls.iter_mut());
-        let own = slots.zip(addresses).zip(controls).zip(&mut self.vectors).zip(&mut self.headers);
+    /// The bytes that [`Place`]s are in.
+    pub fn bytes(&self) -> &[u8] {
+        &self.arena
+    }
+
+    /// Who sent each datagram and where it is, from the message `first` on, in the order of their
+    /// arrival; those that the kernel merged are taken apart.
+    pub fn places(&self, first: usize) -> impl Iterator<Item = (SocketAddr, Place)> {
+        let messages = self.messages.iter().enumerate().skip(first);
+        let present = messages.filter_map(|(index, message)| Some((index * self.stride + self.headroom, (*message)?)));
+        present.flat_map(|(start, message)| {
+            let segment = message.segment.max(1);
+            // An empty datagram is one too.
+            (0..message.length.div_ceil(segment).max(1)).map(move |part| {
+                let begin = part * segment;
+                let end = message.length.min(begin + segment);
+                (message.from, Place { start: start + begin, end: start + end })
+            })
+        })
+    }
+
+    fn prepare(&mut self, range: Range<usize>) {
+        let slots = self.arena.chunks_exact_mut(self.stride).skip(range.start);
+        let (addresses, controls) = (self.addresses[range.clone()].iter_mut(), self.controls[range.clone()].iter_mut());
+        let (vectors, headers) = (&mut self.vectors[range.clone()], &mut self.headers[range]);
+        let own = slots.zip(addresses).zip(controls).zip(vectors).zip(headers);
         for ((((slot, address), control), vector), header) in own {
             *vector = libc::iovec { iov_base: slot[self.headroom..].as_mut_ptr().cast(), iov_len: MESSAGE };
             header.msg_hdr.msg_name = ptr::from_mut(address).cast();

@@ -18,9 +18,9 @@ const REFUSALS: u32 = 8;
 pub struct Options {
     /// SO_REUSEPORT: other sockets of this user may share the address.
     pub reuse_port: bool,
-    /// SO_RCVBUF in bytes; the kernel may grant less.
+    /// SO_RCVBUF in bytes; the kernel may grant less. 0 leaves the system's default.
     pub receive_buffer: usize,
-    /// SO_SNDBUF in bytes; the kernel may grant less.
+    /// SO_SNDBUF in bytes; the kernel may grant less. 0 leaves the system's default.
     pub send_buffer: usize,
     /// UDP_GRO: the kernel may merge datagrams of one sender that arrive together.
     pub gro: bool,
@@ -28,6 +28,10 @@ pub struct Options {
     pub gso: bool,
     /// SO_TIMESTAMPNS: each datagram tells when the kernel took it in.
     pub timestamps: bool,
+    /// IP_RECVERR: what could not be delivered is told, see [`UdpSocket::take_error`].
+    pub errors: bool,
+    /// IP_PMTUDISC_DONT: what is too long for the path is cut into fragments on its way.
+    pub fragments: bool,
 }
 
 impl Default for Options {
@@ -40,6 +44,8 @@ impl Default for Options {
             gro: true,
             gso: true,
             timestamps: false,
+            errors: false,
+            fragments: false,
         }
     }
 }
@@ -50,6 +56,7 @@ pub struct UdpSocket {
     socket: Socket,
     local: SocketAddr,
     gro: bool,
+    errors: bool,
     gso: AtomicBool,
     /// Merged messages refused since the last that wasn't.
     refusals: AtomicU32,
@@ -79,7 +86,12 @@ impl UdpSocket {
         // A kernel without UDP_SEGMENT would ignore the control message and send one huge
         // datagram; setting no default size asks whether it knows the option at all.
         let gso = options.gso && set_option(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
-        Ok(Self { socket, local, gro, gso: AtomicBool::new(gso), refusals: AtomicU32::new(0) })
+        let errors = options.errors && set_ip_option(&socket, local, libc::IP_RECVERR, libc::IPV6_RECVERR, 1).is_ok();
+        let socket = Self { socket, local, gro, errors, gso: AtomicBool::new(gso), refusals: AtomicU32::new(0) };
+        if options.fragments {
+            let _ = socket.set_dont_fragment(false);
+        }
+        Ok(socket)
     }
 
     /// Where it is bound.
@@ -95,6 +107,17 @@ impl UdpSocket {
     /// Whether runs of packets are sent as one message. Ends for good when the kernel refuses.
     pub fn merges_sent(&self) -> bool {
         self.gso.load(Relaxed)
+    }
+
+    /// Whether errors of packets that were sent can be taken.
+    pub fn tells_errors(&self) -> bool {
+        self.errors
+    }
+
+    /// Whether routers may cut what is sent from now on into fragments (RFC 791 "DF", RFC 8200 §5).
+    pub fn set_dont_fragment(&self, dont: bool) -> io::Result<()> {
+        let value = if dont { libc::IP_PMTUDISC_DO } else { libc::IP_PMTUDISC_DONT };
+        set_ip_option(&self.socket, self.local, libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER, value)
     }
 
     /// The size of the receive buffer that the kernel granted, in bytes of its own accounting.
@@ -134,11 +157,23 @@ impl AsRawFd for UdpSocket {
 /// packets under load, which is no reason not to start.
 fn grant_buffers(socket: &Socket, options: Options) {
     let wished = |bytes: usize| libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
-    if set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, wished(options.receive_buffer)).is_err() {
+    if options.receive_buffer > 0
+        && set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, wished(options.receive_buffer)).is_err()
+    {
         let _ = socket.set_recv_buffer_size(options.receive_buffer);
     }
-    if set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, wished(options.send_buffer)).is_err() {
+    if options.send_buffer > 0
+        && set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, wished(options.send_buffer)).is_err()
+    {
         let _ = socket.set_send_buffer_size(options.send_buffer);
+    }
+}
+
+/// An option that both families have, each under its own number.
+fn set_ip_option(socket: &impl AsRawFd, local: SocketAddr, v4: i32, v6: i32, value: libc::c_int) -> io::Result<()> {
+    match local {
+        SocketAddr::V4(_) => set_option(socket, libc::SOL_IP, v4, value),
+        SocketAddr::V6(_) => set_option(socket, libc::SOL_IPV6, v6, value),
     }
 }
 

@@ -183,3 +183,66 @@ fn arrivals_are_stamped_only_when_asked_for() {
         }
     }
 }
+
+#[test]
+fn what_several_sockets_received_goes_on_by_several_others_without_a_copy() {
+    let sockets: Vec<UdpSocket> = (0..3).map(|_| open("127.0.0.1:0", merging(true))).collect();
+    let (sender, receivers) =
+        (open("127.0.0.1:0", merging(true)), [open("127.0.0.1:0", merging(true)), open("127.0.0.1:0", merging(true))]);
+    let mut batch = SendBatch::new(1 << 16, 64);
+    for (number, socket) in sockets.iter().enumerate() {
+        for part in 0..4_u8 {
+            batch.push(socket.local_addr(), &[&[number as u8, part, 7, 7, 7]]).expect("room");
+        }
+    }
+    batch.flush(&sender);
+    let mut received = ReceiveBatch::new(16, 0);
+    let mut places = Vec::new();
+    for (number, socket) in sockets.iter().enumerate() {
+        let first = received.capacity() - received.free();
+        wait_for(socket);
+        received.receive_more(socket, 8).expect("a burst");
+        places.extend(received.places(first).map(|(_, place)| (number, place)));
+    }
+    assert_eq!(places.len(), 12);
+    for (number, place) in &places {
+        let to = receivers[place.of(received.bytes())[1] as usize % 2].local_addr();
+        batch.push_by(*number as u32, to, &[b"he", b"ad"], place.part(0..2), 2).expect("room");
+    }
+    let sent = batch.flush_all(received.bytes(), |number| sockets.get(number as usize));
+    assert_eq!((sent.packets, sent.dropped), (12, 0));
+    for (parity, receiver) in receivers.iter().enumerate() {
+        let got = receive(receiver, 6);
+        for (number, socket) in sockets.iter().enumerate() {
+            let from_it: Vec<_> =
+                got.iter().filter(|(from, _)| *from == socket.local_addr()).map(|(_, data)| data).collect();
+            let expect = |part: u8| [b"head", &[number as u8, part][..], &[0, 0]].concat();
+            assert_eq!(from_it, [&expect(parity as u8), &expect(parity as u8 + 2)]);
+        }
+    }
+}
+
+#[test]
+fn packets_of_a_socket_that_is_gone_are_dropped_and_counted() {
+    let socket = open("127.0.0.1:0", merging(true));
+    let mut received = ReceiveBatch::new(1, 0);
+    let mut batch = SendBatch::new(0, 4);
+    batch.push(socket.local_addr(), &[b"to itself"]).expect("room");
+    batch.flush(&socket);
+    wait_for(&socket);
+    received.receive(&socket).expect("a datagram");
+    let (_, place) = received.places(0).next().expect("one");
+    batch.push_by(1, socket.local_addr(), &[], place, 0).expect("room");
+    batch.push_by(2, socket.local_addr(), &[], place, 0).expect("room");
+    let sent = batch.flush_all(received.bytes(), |number| (number == 2).then_some(&socket));
+    assert_eq!((sent.packets, sent.dropped), (1, 1));
+}
+
+/// Until something can be read.
+fn wait_for(socket: &UdpSocket) {
+    let mut peek = [std::mem::MaybeUninit::uninit(); 1];
+    let socket = socket2::SockRef::from(socket);
+    while socket.peek(&mut peek).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}

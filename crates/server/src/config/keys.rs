@@ -130,9 +130,30 @@ const TURN: &[Key] = keys! {
         "TCP and TLS connections from one address.";
     "turn.unauthenticated_per_second": COUNT,
         "Answers per second, for each IPv4 /24 or IPv6 /56, to those who have not authenticated.";
-    "turn.alternate_addresses": "addresses, with or without a port, one or a list",
-        "Further addresses of this server, for clients that find out what NAT they are behind (RFC 5780). Has no \
-         effect in this version, which serves no such tests.";
+    "turn.userhash": "true or false",
+        "Whether clients are told that they may hide their name (RFC 8489). Only where all of them are in turn.users: the \
+         names of participants can't be found by their hash.";
+    "turn.alternate_addresses": "one address of this machine for each family, with or without a port",
+        "A second address of this machine for each family, for clients that find out what NAT they are behind (RFC \
+         5780). Served are both addresses on both ports: that of turn.listen and the one given here, or the next one.";
+    "turn.response_port_and_padding": "true or false",
+        "Whether RESPONSE-PORT and PADDING of RFC 5780 are understood. Strangers can misuse them.";
+    "turn.longest_lifetime": "a span of at least 10 minutes, such as \"1h\"",
+        "The longest lifetime that an allocation gets before it has to be refreshed.";
+    "turn.bandwidth_per_allocation": "bytes per second; 0 for no limit",
+        "Application data that one allocation may relay, both ways together. What is over it is dropped.";
+    "turn.bandwidth_per_user": "bytes per second; 0 for no limit",
+        "The same of one user's allocations together.";
+    "turn.bandwidth": "bytes per second; 0 for no limit",
+        "The same of all allocations together.";
+    "turn.drain": SPAN,
+        "How long allocations may go on when the server goes down and everyone was told.";
+    "turn.mobility": "true or false",
+        "Whether an allocation may go along when its client's address changes (RFC 8016).";
+    "turn.tcp_relay": "true or false",
+        "Whether clients may have TCP connections to peers (RFC 6062). Calls need none.";
+    "turn.software": "a text of at most 127 characters; \"\" for none",
+        "What the server calls itself in answers to clients that have authenticated.";
     "media.listen": "one ADDRESS:PORT or a list",
         "Where media of forwarded rooms is received and sent, over UDP and TCP, on this port and one more for each \
          further shard. 0.0.0.0 and :: stand for every address that this machine has at the start. Without auth.keys \

@@ -48,12 +48,3 @@ pub struct Config {
     /// What is logged.
     pub log: Log,
 }
-
-impl Config {
-    /// Keys that are set, whose names are fixed for integrators, and that this version does nothing with.
-    #[must_use]
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let keys = [("turn.alternate_addresses", self.turn.alternate_addresses.is_empty())];
-        keys.into_iter().filter(|(_, empty)| !empty).map(|(key, _)| key).collect()
-    }
-}

@@ -5,12 +5,13 @@ use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
+    time::Duration,
 };
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Many;
+use super::{Many, Span};
 
 /// STUN and TURN.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +38,8 @@ pub struct TurnConfig {
     pub relay_addresses: Many<IpAddr>,
     /// The ports of relays.
     pub relay_ports: PortRange,
-    /// Further addresses of this server, for RFC 5780. Has no effect yet.
+    /// A second address of this server for each family, for NAT behaviour discovery (RFC 5780).
+    /// Without a port: the port of `turn.listen` and the next one.
     pub alternate_addresses: Many<AlternateAddress>,
     /// Allocations of one user.
     pub allocations_per_user: usize,
@@ -45,6 +47,26 @@ pub struct TurnConfig {
     pub allocations_per_address: usize,
     /// Allocations in all.
     pub allocations: usize,
+    /// The longest lifetime that an allocation gets at once.
+    pub longest_lifetime: Span,
+    /// Bytes of application data per second that one allocation may relay; 0 for no limit.
+    pub bandwidth_per_allocation: u64,
+    /// The same of one user's allocations together.
+    pub bandwidth_per_user: u64,
+    /// The same of all allocations together.
+    pub bandwidth: u64,
+    /// Whether clients are told that they may hash their name (RFC 8489 §9.2).
+    pub userhash: bool,
+    /// How long allocations may go on when the server goes down.
+    pub drain: Span,
+    /// Whether an allocation may go along when its client's address changes (RFC 8016).
+    pub mobility: bool,
+    /// Whether clients may have TCP connections to peers (RFC 6062).
+    pub tcp_relay: bool,
+    /// Whether RESPONSE-PORT and PADDING of RFC 5780 are understood: strangers can misuse them.
+    pub response_port_and_padding: bool,
+    /// What the server calls itself in answers to authenticated clients; nothing when empty.
+    pub software: String,
     /// TCP and TLS connections from one address.
     pub connections_per_address: usize,
     /// Answers per second, for each /24 or /56, to those who have not authenticated.
@@ -67,6 +89,16 @@ impl Default for TurnConfig {
             allocations_per_user: 200,
             allocations_per_address: 1000,
             allocations: 10_000,
+            longest_lifetime: Span(Duration::from_secs(3600)),
+            bandwidth_per_allocation: 0,
+            bandwidth_per_user: 0,
+            bandwidth: 0,
+            userhash: false,
+            drain: Span(Duration::from_secs(5)),
+            mobility: true,
+            tcp_relay: false,
+            response_port_and_padding: false,
+            software: String::new(),
             connections_per_address: 1000,
             unauthenticated_per_second: 100,
         }
@@ -128,6 +160,19 @@ impl TurnConfig {
         if let Some(ip) = self.relay_addresses.iter().find(|ip| ip.is_unspecified() || ip.is_multicast()) {
             return wrong("turn.relay_addresses", ip, "addresses of this machine, each by itself");
         }
+        if self.software.chars().count() > 127 {
+            return wrong("turn.software", &self.software, "at most 127 characters");
+        }
+        if self.longest_lifetime.0 < Duration::from_secs(600) {
+            return wrong("turn.longest_lifetime", &format!("{:?}", self.longest_lifetime.0), "at least 10 minutes");
+        }
+        let mut families = [false, false];
+        for alternate in self.alternate_addresses.iter() {
+            let family = usize::from(alternate.ip().is_ipv6());
+            if alternate.ip().is_unspecified() || std::mem::replace(&mut families[family], true) {
+                return wrong("turn.alternate_addresses", alternate, "one address of this machine for each family");
+            }
+        }
         for (key, value) in [
             ("turn.allocations_per_user", self.allocations_per_user),
             ("turn.allocations_per_address", self.allocations_per_address),
@@ -150,6 +195,26 @@ pub enum AlternateAddress {
     Ip(IpAddr),
     /// An address and port.
     Socket(SocketAddr),
+}
+
+impl AlternateAddress {
+    /// The address.
+    #[must_use]
+    pub const fn ip(&self) -> IpAddr {
+        match self {
+            Self::Ip(ip) => *ip,
+            Self::Socket(address) => address.ip(),
+        }
+    }
+
+    /// The port, if it has one of its own.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip(_) => None,
+            Self::Socket(address) => Some(address.port()),
+        }
+    }
 }
 
 impl fmt::Display for AlternateAddress {

@@ -95,6 +95,11 @@ impl OpenMedia {
         Self { shards, last_n: usize::MAX, gather: std::time::Duration::ZERO }
     }
 
+    /// How many shards there are going to be.
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
     /// What clients are told.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.shards.iter().flat_map(|shard| &shard.sockets).map(|socket| socket.advertised).collect()
@@ -129,14 +134,13 @@ pub(crate) struct Shards {
 pub(crate) type Events = mpsc::Receiver<(RoomKey, MediaEvent)>;
 
 impl Shards {
-    /// Starts a thread for each set of ports; the first one gets TURN. Needs a tokio runtime.
+    /// Starts a thread for each set of ports, with a TURN part each. Needs a tokio runtime.
     pub(crate) fn start(
-        turn: impl FnOnce(LiveRelays) -> io::Result<TurnPart>,
+        turn: Vec<TurnPart>,
+        relays: &LiveRelays,
         media: OpenMedia,
         metrics: &MediaMetrics,
     ) -> Result<(Self, Events), StartError> {
-        let relays = LiveRelays::default();
-        let mut turn = Some(turn(relays.clone()).map_err(StartError::Thread)?);
         let (events, receiver) = mpsc::channel(EVENTS * media.shards.len());
         let certificate = Certificate::generate();
         let mut by_address = HashMap::new();
@@ -146,7 +150,7 @@ impl Shards {
         let ports = MediaPorts(Arc::new(by_address));
         let streams = MediaStreams::new();
         let (mut shards, mut senders, mut accepting) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, opened) in media.shards.into_iter().enumerate() {
+        for (index, (opened, turn)) in media.shards.into_iter().zip(turn).enumerate() {
             let udp = opened.sockets.iter().map(|socket| LocalCandidate { address: socket.advertised, tcp: false });
             let tcp = opened.tcp.iter().map(|(_, address)| LocalCandidate { address: *address, tcp: true });
             let config = SfuConfig {
@@ -157,7 +161,8 @@ impl Shards {
             };
             let sfu = Sfu::new(config, Instant::now());
             let part = MediaPart::new(sfu, opened.sockets, relays.clone(), events.clone(), metrics.clone());
-            let (shard, sender) = Shard::new(index, turn.take(), part, ports.clone()).map_err(StartError::Thread)?;
+            let known = (ports.clone(), relays.clone());
+            let (shard, sender) = Shard::new(index, turn, part, known).map_err(StartError::Thread)?;
             for (listener, address) in opened.tcp {
                 let task = streams.accept(listener, address, sender.clone());
                 accepting.push(task.map_err(|source| StartError::Open { address, source })?);
@@ -174,9 +179,9 @@ impl Shards {
         Ok((Self { senders, threads, accepting }, receiver))
     }
 
-    /// The shard with TURN.
-    pub(crate) fn first(&self) -> &ShardSender {
-        &self.senders[0]
+    /// The ways to all of them.
+    pub(crate) fn senders(&self) -> &[ShardSender] {
+        &self.senders
     }
 
     /// The way to the shard of each room.

@@ -16,6 +16,7 @@ use madang_media::{
     sfu::{Counters, Input, Output, RoomKey, Sfu},
 };
 use madang_protocol::{MediaCommand, MediaEvent};
+use madang_turn::Directory;
 use madang_udp::{ReceiveBatch, SendBatch, UdpSocket};
 use mio::{Interest, Registry, unix::SourceFd};
 use tokio::sync::mpsc;
@@ -98,9 +99,9 @@ impl Ways {
         match way.transport {
             Transport::Tcp => {
                 let peer = self.peers.get(&(way.to, way.from));
-                self.unsent += u64::from(!peer.is_some_and(|peer| peer.to.send(data)));
+                self.unsent += u64::from(!peer.is_some_and(|peer| peer.to.send(&[data])));
             }
-            Transport::Udp if self.relays.contains(&way.to) => {
+            Transport::Udp if self.relays.shard_of(&way.to).is_some() => {
                 self.for_relays.push(FromRelay {
                     relayed: way.to,
                     media: way.from,

@@ -1,10 +1,11 @@
 //! The data plane: one plain thread for each core, with its own poll loop and sockets, no async
 //! and no locks.
 //!
-//! A shard owns the rooms that were put on it ([`media::MediaPart`]); the first one owns TURN too
-//! ([`turn::TurnPart`]). A packet that comes by our TURN for our own media port, or goes the
-//! other way, is handed over in process: directly where both are on one shard, else through the
-//! bounded queue between two.
+//! A shard owns the rooms that were put on it ([`media::MediaPart`]), and the allocations of the
+//! TURN clients that the kernel, or the acceptor of TCP connections, has given to it
+//! ([`turn::TurnPart`]). A packet that comes by our TURN for our own media port or for another
+//! allocation of ours, or goes the other way, is handed over in process: directly where both are
+//! on one shard, else through the bounded queue between two.
 
 mod handle;
 mod live_relays;
@@ -18,11 +19,18 @@ mod turn;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use madang_turn::RelayId;
 
 pub use handle::StartError;
 pub(crate) use handle::{Events, OpenMedia, RoomShards, Shards};
+pub(crate) use live_relays::LiveRelays;
 pub(crate) use queue::{Command, ShardSender};
-pub(crate) use turn::{StreamCommand, TurnPart, unix_seconds};
+pub(crate) use turn::{FromSibling, StreamCommand, TurnPart, unix_seconds};
+
+/// The relay of a place in the table of sockets.
+fn relay_id(index: usize) -> RelayId {
+    RelayId(u32::try_from(index).unwrap_or(u32::MAX))
+}
 
 /// A packet between a relayed address and a media port, both ours.
 #[derive(Debug)]

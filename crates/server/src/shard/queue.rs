@@ -7,16 +7,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use bytes::Bytes;
 use madang_media::sfu::RoomKey;
 use madang_protocol::MediaCommand;
+use madang_turn::Reload;
 use mio::Waker;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::{FromRelay, StreamCommand};
+use super::{FromRelay, FromSibling, StreamCommand};
 use crate::turn::PacketSender;
 
 /// Commands that wait for a shard before senders have to wait.
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     MediaFrame { from: SocketAddr, media: SocketAddr, data: Bytes },
     /// It has ended.
     MediaClosed { from: SocketAddr, media: SocketAddr, connection: u64 },
+    /// Another shard's TURN part has something for this one's.
+    Sibling(FromSibling),
     /// A relay on another shard has something for a media port of this one.
     ToMedia(FromRelay),
     /// A media port on another shard has something for a relay of this one.
@@ -45,12 +49,20 @@ pub(crate) enum Command {
 /// What may never be lost to a full queue.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// No new allocations.
-    pub(super) drain: AtomicBool,
+    /// No new allocations, and none at all from the deadline on.
+    pub(super) drain: Mutex<Option<Drain>>,
+    /// New settings of TURN.
+    pub(super) reload: Mutex<Option<Arc<Reload>>>,
     /// End the thread.
     pub(super) stop: AtomicBool,
     /// What rooms want, in their order.
     pub(super) rooms: Mutex<VecDeque<(RoomKey, MediaCommand)>>,
+}
+
+/// When allocations that are left have to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain {
+    pub(super) deadline: Option<Instant>,
 }
 
 /// The way to a shard.
@@ -94,9 +106,15 @@ impl ShardSender {
         true
     }
 
-    /// No new allocations from its next round on.
-    pub(crate) fn drain(&self) {
-        self.asked.drain.store(true, Ordering::Release);
+    /// No new allocations from its next round on; those that are left end at the deadline.
+    pub(crate) fn drain(&self, deadline: Option<Instant>) {
+        *self.asked.drain.lock() = Some(Drain { deadline });
+        self.wake();
+    }
+
+    /// New settings of TURN from its next round on.
+    pub(crate) fn reload(&self, reload: Arc<Reload>) {
+        *self.asked.reload.lock() = Some(reload);
         self.wake();
     }
 

@@ -10,10 +10,13 @@ use std::{
 use mio::{Events, Poll, Waker};
 use tokio::sync::mpsc;
 
+use madang_turn::Directory;
+
 use super::{
     Command, ShardSender, Source, TurnPart,
+    live_relays::LiveRelays,
     media::{MediaPart, MediaPorts},
-    tokens,
+    relay_id, tokens,
 };
 
 /// Commands taken before sockets get their turn.
@@ -26,13 +29,13 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(super) struct Shard {
     index: usize,
     poll: Poll,
-    turn: Option<TurnPart>,
+    turn: TurnPart,
     media: MediaPart,
     commands: mpsc::Receiver<Command>,
     sender: ShardSender,
     ports: MediaPorts,
     ready: VecDeque<Source>,
-    drained: bool,
+    relays: LiveRelays,
 }
 
 impl Shard {
@@ -40,27 +43,16 @@ impl Shard {
     /// each media port is.
     pub(super) fn new(
         index: usize,
-        mut turn: Option<TurnPart>,
+        mut turn: TurnPart,
         mut media: MediaPart,
-        ports: MediaPorts,
+        (ports, relays): (MediaPorts, LiveRelays),
     ) -> io::Result<(Self, ShardSender)> {
         let poll = Poll::new()?;
         let (sender, commands) = ShardSender::new(Waker::new(poll.registry(), tokens::WAKE)?);
-        if let Some(turn) = &mut turn {
-            turn.register(poll.registry())?;
-        }
+        turn.register(poll.registry())?;
         media.register(poll.registry())?;
-        let shard = Self {
-            index,
-            poll,
-            turn,
-            media,
-            commands,
-            sender: sender.clone(),
-            ports,
-            ready: VecDeque::new(),
-            drained: false,
-        };
+        let shard =
+            Self { index, poll, turn, media, commands, sender: sender.clone(), ports, ready: VecDeque::new(), relays };
         Ok((shard, sender))
     }
 
@@ -76,10 +68,12 @@ impl Shard {
                 tracing::error!(%why, shard = self.index, "a shard cannot wait for packets");
                 return;
             }
-            for source in events.iter().filter_map(|event| tokens::source(event.token())) {
-                self.is_ready(source);
+            for event in &events {
+                if let Some(source) = tokens::source(event.token()) {
+                    self.is_ready(source, event.is_error());
+                }
             }
-            self.drain_if_asked();
+            self.do_what_is_asked();
             let commands_left = self.take_commands();
             self.read_ready();
             next = self.settle(others);
@@ -87,23 +81,25 @@ impl Shard {
         }
     }
 
-    fn is_ready(&mut self, source: Source) {
-        let news = match (source, &mut self.turn) {
-            (Source::Media(index), _) => self.media.queue(index),
-            (_, Some(turn)) => turn.queue(source),
-            (_, None) => false,
+    fn is_ready(&mut self, source: Source, has_error: bool) {
+        let news = match source {
+            Source::Media(index) => self.media.queue(index),
+            Source::Listener(_) | Source::Relay(_) => self.turn.queue(source),
         };
         if news {
             self.ready.push_back(source);
         }
+        if has_error && let Source::Relay(index) = source {
+            self.turn.read_errors(Instant::now(), self.poll.registry(), relay_id(index));
+        }
     }
 
-    fn drain_if_asked(&mut self) {
-        if !self.drained && self.sender.asked.drain.load(Ordering::Acquire) {
-            self.drained = true;
-            if let Some(turn) = &mut self.turn {
-                turn.drain(self.poll.registry());
-            }
+    fn do_what_is_asked(&mut self) {
+        if let Some(drain) = self.sender.asked.drain.lock().take() {
+            self.turn.drain(self.poll.registry(), drain.deadline);
+        }
+        if let Some(reload) = self.sender.asked.reload.lock().take() {
+            self.turn.reload(self.poll.registry(), &reload);
         }
     }
 
@@ -117,16 +113,17 @@ impl Shard {
         for _ in 0..COMMANDS {
             let Ok(command) = self.commands.try_recv() else { return false };
             let now = Instant::now();
-            match (command, &mut self.turn) {
-                (Command::Stream(command), Some(turn)) => turn.stream(now, self.poll.registry(), command),
-                (Command::ToRelay(packet), Some(turn)) => turn.take_from_media(now, self.poll.registry(), &packet),
-                (Command::Stream(_) | Command::ToRelay(_), None) => {}
-                (Command::ToMedia(packet), _) => self.media.take_from_relay(now, &packet),
-                (Command::MediaOpened { from, media, connection, to }, _) => {
+            let registry = self.poll.registry();
+            match command {
+                Command::Stream(command) => self.turn.stream(now, registry, command),
+                Command::ToRelay(packet) => self.turn.take_from_media(now, registry, &packet),
+                Command::Sibling(from) => self.turn.take_from_sibling(now, registry, from),
+                Command::ToMedia(packet) => self.media.take_from_relay(now, &packet),
+                Command::MediaOpened { from, media, connection, to } => {
                     self.media.opened(from, media, connection, to);
                 }
-                (Command::MediaFrame { from, media, data }, _) => self.media.frame(now, from, media, &data),
-                (Command::MediaClosed { from, media, connection }, _) => self.media.closed(from, media, connection),
+                Command::MediaFrame { from, media, data } => self.media.frame(now, from, media, &data),
+                Command::MediaClosed { from, media, connection } => self.media.closed(from, media, connection),
             }
         }
         true
@@ -134,23 +131,24 @@ impl Shard {
 
     /// Reads from each ready socket once around; those with more stay in the queue.
     fn read_ready(&mut self) {
+        let now = Instant::now();
         for _ in 0..self.ready.len() {
-            let Some(source) = self.ready.pop_front() else { return };
-            let more = match (source, &mut self.turn) {
-                (Source::Media(index), _) => self.media.read(index),
-                (_, Some(turn)) => turn.read(self.poll.registry(), source),
-                (_, None) => false,
+            let Some(source) = self.ready.pop_front() else { break };
+            let more = match source {
+                Source::Media(index) => self.media.read(index),
+                Source::Listener(_) | Source::Relay(_) => self.turn.read(now, self.poll.registry(), source),
             };
             if more {
                 self.ready.push_back(source);
             }
         }
+        self.turn.flush();
     }
 
     /// Hands over what is for another part, lets time pass, and sends. Says when to come back.
     fn settle(&mut self, others: &[ShardSender]) -> Instant {
         let now = Instant::now();
-        for packet in self.turn.as_mut().map(TurnPart::take_for_media).unwrap_or_default() {
+        for packet in self.turn.take_for_media() {
             match self.ports.shard_of(&packet.media) {
                 Some(shard) if shard == self.index => self.media.take_from_relay(now, &packet),
                 Some(shard) => {
@@ -161,18 +159,23 @@ impl Shard {
         }
         let media_due = self.media.settle(now);
         self.hand_to_relays(now, others);
-        let turn_due = self.turn.as_mut().map(|turn| turn.timeout(now, self.poll.registry()));
-        [media_due, turn_due].into_iter().flatten().min().unwrap_or(now + IDLE)
+        let turn_due = self.turn.timeout(now, self.poll.registry());
+        for (shard, command) in self.turn.take_for_siblings() {
+            let _ = others.get(usize::from(shard)).is_some_and(|other| other.try_send(command));
+        }
+        [media_due, Some(turn_due)].into_iter().flatten().min().unwrap_or(now + IDLE)
     }
 
     /// What media ports of this shard have for relays of ours.
     fn hand_to_relays(&mut self, now: Instant, others: &[ShardSender]) {
         for packet in self.media.take_for_relays() {
-            match &mut self.turn {
-                Some(turn) => turn.take_from_media(now, self.poll.registry(), &packet),
-                None => {
-                    let _ = others.first().is_some_and(|first| first.try_send(Command::ToRelay(packet)));
+            match self.relays.shard_of(&packet.relayed).map(usize::from) {
+                Some(shard) if shard == self.index => self.turn.take_from_media(now, self.poll.registry(), &packet),
+                Some(shard) => {
+                    let _ = others.get(shard).is_some_and(|other| other.try_send(Command::ToRelay(packet)));
                 }
+                // It has ended meanwhile.
+                None => {}
             }
         }
     }

@@ -8,25 +8,23 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use madang_turn::{Config, Credentials, Limits, PeerPolicy, Rate, Server};
+use madang_turn::{Bandwidth, Config, Credentials, Limits, PeerPolicy, Quota, Rate, Reload, Server};
+use madang_udp::UdpSocket;
 use madang_wire::stun::AddressFamily;
 use tokio::task::JoinHandle;
 
 use super::{
-    addresses::{RelayAddresses, expand, interfaces},
-    listener::{Pair, open_pair, open_tcp},
+    addresses::interfaces,
     metrics::TurnMetrics,
-    relay_socket::{RelaySockets, is_local},
+    open::{open_alternates, open_pairs, open_tls, relay_addresses},
+    relay_socket::RelaySockets,
     stream::Streams,
 };
 use crate::{
     config::TurnConfig,
     metrics::MediaMetrics,
-    shard::{self, Events, OpenMedia, RoomShards, Shards, TurnPart, unix_seconds},
+    shard::{self, Events, LiveRelays, OpenMedia, RoomShards, Shards, TurnPart, unix_seconds},
 };
-
-/// How often port 0 is tried.
-const TRIES: usize = 8;
 
 /// TURN could not start. The process ends.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +71,7 @@ pub struct TurnHandle {
     secret: String,
     shards: Shards,
     accepting: Vec<JoinHandle<()>>,
+    metrics: TurnMetrics,
 }
 
 /// Opens every socket, then serves STUN and TURN alone. Needs a tokio runtime. `public_ip` is what
@@ -101,34 +100,61 @@ pub(crate) fn start_with(
     media_metrics: &MediaMetrics,
 ) -> Result<(TurnHandle, Events), StartError> {
     let interfaces = interfaces();
-    let (pairs, turn) = open_pairs(config, &interfaces)?;
+    let shards = media.shards();
+    let (pairs, turn) = open_pairs(config, &interfaces, shards)?;
+    let (alternate, alternates) = open_alternates(config, &pairs, shards)?;
     let (tls_listeners, turn_tls) = if tls.is_some() { open_tls(config)? } else { Default::default() };
     let relays = relay_addresses(config, &pairs, &tls_listeners, public_ip, &interfaces)?;
     let secrets = if config.secrets.is_empty() { vec![random_secret()] } else { config.secrets.0.clone() };
     let secret = secrets[0].clone();
-    let own = interfaces.iter().chain(&relays.listeners).chain(&relays.configured).chain(public_ip);
-    let policy = PeerPolicy {
-        allow: config.allow_peers.0.clone(),
-        deny: config.deny_peers.0.clone(),
-        own: own.copied().collect(),
-    };
+    let own = interfaces.iter().chain(&relays.listeners).chain(&relays.configured).chain(public_ip).copied().collect();
+    let (now, live, seed) = (Instant::now(), LiveRelays::default(), rand::random());
+    let Reload { credentials, policy, limits } = reloadable(config, secrets, own);
     let core = Config {
         realm: config.realm.clone(),
-        credentials: Credentials { users: config.users.clone().into_iter().collect(), secrets },
+        credentials,
         policy,
         media: media.addresses(),
         relay_ipv4: relays.has(AddressFamily::IPV4),
         relay_ipv6: relays.has(AddressFamily::IPV6),
-        limits: limits(config),
+        dont_fragment: true,
+        tcp_relay: config.tcp_relay,
+        mobility: config.mobility,
+        alternates,
+        response_port_and_padding: config.response_port_and_padding,
+        software: Some(config.software.clone()).filter(|software| !software.is_empty()),
+        shard: 0,
+        directory: Some(Arc::new(live.clone())),
+        quota: Arc::new(Quota::new(now)),
+        limits,
     };
-    let core = Server::new(core, rand::random(), Instant::now(), unix_seconds());
-    let relay_sockets = RelaySockets::new(relays, config.relay_ports);
     let (udp, tcp): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.udp, pair.tcp)).unzip();
-    let part = |live| TurnPart::new(core, udp, relay_sockets, metrics, live);
-    let (shards, events) = Shards::start(part, media, media_metrics)?;
-    let streams = Streams::new(shards.first().clone(), config.connections_per_address);
+    let mut by_shard: Vec<Vec<UdpSocket>> = (0..shards).map(|_| Vec::new()).collect();
+    for listener in udp.into_iter().chain(alternate) {
+        by_shard.iter_mut().zip(listener).for_each(|(shard, socket)| shard.push(socket));
+    }
+    let parts = by_shard.into_iter().zip(0..).map(|(listeners, shard)| {
+        let server = Server::new(Config { shard, ..core.clone() }, seed, now, unix_seconds());
+        let relay_sockets = RelaySockets::new(relays.clone(), config.relay_ports);
+        TurnPart::new(server, listeners, relay_sockets, metrics.clone(), (shard, live.clone()))
+    });
+    let (shards, events) = Shards::start(parts.collect(), &live, media, media_metrics)?;
+    let streams = Streams::new(shards.senders(), config.connections_per_address);
     let accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Accept)?;
-    Ok((TurnHandle { addresses: Addresses { turn, turn_tls }, secret, shards, accepting }, events))
+    Ok((TurnHandle { addresses: Addresses { turn, turn_tls }, secret, shards, accepting, metrics }, events))
+}
+
+/// What may change while the server runs.
+fn reloadable(config: &TurnConfig, secrets: Vec<String>, own: Vec<IpAddr>) -> Reload {
+    Reload {
+        credentials: Credentials {
+            users: config.users.clone().into_iter().collect(),
+            secrets,
+            userhash: config.userhash,
+        },
+        policy: PeerPolicy { allow: config.allow_peers.0.clone(), deny: config.deny_peers.0.clone(), own },
+        limits: limits(config),
+    }
 }
 
 impl TurnHandle {
@@ -144,9 +170,16 @@ impl TurnHandle {
         madang_turn::mint(&self.secret, user, unix_seconds().saturating_add(ttl.as_secs()))
     }
 
-    /// Refuses new allocations from now on; those that live go on.
-    pub fn drain(&self) {
-        self.shards.first().drain();
+    /// Refuses new allocations from now on; those that live go on until they end by themselves, or
+    /// until the deadline.
+    pub fn drain(&self, deadline: Option<Instant>) {
+        self.shards.senders().iter().for_each(|shard| shard.drain(deadline));
+    }
+
+    /// Live allocations.
+    #[must_use]
+    pub fn allocations(&self) -> u64 {
+        self.metrics.live()
     }
 
     /// Whether a thread has ended by itself, by a fault: its people are served no more.
@@ -176,76 +209,15 @@ fn limits(config: &TurnConfig) -> Limits {
         allocations_per_user: config.allocations_per_user,
         allocations_per_address: config.allocations_per_address,
         allocations: config.allocations,
+        lifetime: u32::try_from(config.longest_lifetime.0.as_secs()).unwrap_or(u32::MAX),
+        bandwidth: Bandwidth {
+            per_allocation: config.bandwidth_per_allocation,
+            per_user: config.bandwidth_per_user,
+            total: config.bandwidth,
+        },
         unauthenticated: Rate { per_second, burst: per_second * 4.0 },
         ..Limits::default()
     }
-}
-
-/// Opens UDP and TCP on each entry of `turn.listen`.
-fn open_pairs(config: &TurnConfig, interfaces: &[IpAddr]) -> Result<(Vec<Pair>, Vec<SocketAddr>), StartError> {
-    let (mut pairs, mut bound) = (Vec::new(), Vec::new());
-    for &listen in config.listen.iter() {
-        // Port 0 has to become one port that is free on every address, which may take a few tries.
-        let tries = if listen.port() == 0 { TRIES } else { 1 };
-        let mut opened = open_entry(listen, interfaces);
-        for _ in 1..tries {
-            if opened.is_ok() {
-                break;
-            }
-            opened = open_entry(listen, interfaces);
-        }
-        let opened = opened?;
-        bound.extend(opened.first().map(|pair| SocketAddr::new(listen.ip(), pair.address.port())));
-        pairs.extend(opened);
-    }
-    Ok((pairs, bound))
-}
-
-/// Opens one entry of `turn.listen`, on the same port of every address that it stands for.
-fn open_entry(listen: SocketAddr, interfaces: &[IpAddr]) -> Result<Vec<Pair>, StartError> {
-    let key = "turn.listen";
-    let addresses = expand(listen, interfaces);
-    if addresses.is_empty() {
-        return Err(StartError::NoAddress { key, address: listen });
-    }
-    let mut pairs: Vec<Pair> = Vec::new();
-    for mut address in addresses {
-        address.set_port(pairs.first().map_or(listen.port(), |first| first.address.port()));
-        pairs.push(open_pair(address).map_err(|source| StartError::Open { key, address, source })?);
-    }
-    Ok(pairs)
-}
-
-type TlsListeners = (Vec<std::net::TcpListener>, Vec<SocketAddr>);
-
-fn open_tls(config: &TurnConfig) -> Result<TlsListeners, StartError> {
-    let (mut listeners, mut bound) = (Vec::new(), Vec::new());
-    for &address in config.tls_listen.iter() {
-        let open = |source| StartError::Open { key: "turn.tls_listen", address, source };
-        let listener = open_tcp(address).map_err(open)?;
-        bound.push(listener.local_addr().map_err(open)?);
-        listeners.push(listener);
-    }
-    Ok((listeners, bound))
-}
-
-fn relay_addresses(
-    config: &TurnConfig,
-    pairs: &[Pair],
-    tls: &[std::net::TcpListener],
-    public_ip: &[IpAddr],
-    interfaces: &[IpAddr],
-) -> Result<RelayAddresses, StartError> {
-    let configured = config.relay_addresses.0.clone();
-    for &ip in &configured {
-        let address = SocketAddr::new(ip, 0);
-        is_local(ip).map_err(|source| StartError::Open { key: "turn.relay_addresses", address, source })?;
-    }
-    let mut listeners: Vec<IpAddr> = pairs.iter().map(|pair| pair.address.ip()).collect();
-    for address in tls.iter().filter_map(|listener| listener.local_addr().ok()) {
-        listeners.extend(expand(address, interfaces).iter().map(SocketAddr::ip));
-    }
-    Ok(RelayAddresses { configured, listeners, public: public_ip.to_vec() })
 }
 
 fn random_secret() -> String {
@@ -265,7 +237,7 @@ mod tests {
         let config = TurnConfig { listen, ..TurnConfig::default() };
         let handle = start(&config, &[], None, TurnMetrics::new()).expect("free ports on loopback");
         assert!(!handle.is_dead());
-        handle.shards.first().stop();
+        handle.shards.senders()[0].stop();
         for _ in 0..500 {
             if handle.is_dead() {
                 return;

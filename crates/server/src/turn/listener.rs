@@ -2,9 +2,10 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{SocketAddr, TcpListener},
 };
 
+use madang_udp::{Options, UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// What a burst of media may need while the shard is busy elsewhere. The kernel may grant less.
@@ -13,7 +14,8 @@ const LISTENER_BUFFER: usize = 4 << 20;
 /// UDP and TCP on the same port, as browsers expect of one `turn:` address.
 #[derive(Debug)]
 pub(super) struct Pair {
-    pub(super) udp: UdpSocket,
+    /// One for each shard, among which the kernel divides the clients.
+    pub(super) udp: Vec<UdpSocket>,
     pub(super) tcp: TcpListener,
     pub(super) address: SocketAddr,
 }
@@ -22,13 +24,13 @@ pub(super) struct Pair {
 const TRIES: usize = 16;
 
 /// Opens both; port 0 takes a port that is free for both.
-pub(super) fn open_pair(address: SocketAddr) -> io::Result<Pair> {
+pub(super) fn open_pair(address: SocketAddr, shards: usize) -> io::Result<Pair> {
     let tries = if address.port() == 0 { TRIES } else { 1 };
     let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..tries {
         let tcp = open_tcp(address)?;
         let address = tcp.local_addr()?;
-        match open_udp(address) {
+        match open_udp(address, shards) {
             Ok(udp) => return Ok(Pair { udp, tcp, address }),
             Err(why) => failure = why,
         }
@@ -36,17 +38,15 @@ pub(super) fn open_pair(address: SocketAddr) -> io::Result<Pair> {
     Err(failure)
 }
 
-fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Smaller buffers than wished for lose packets under load, which is no reason not to start.
-    let _ = socket.set_recv_buffer_size(LISTENER_BUFFER);
-    let _ = socket.set_send_buffer_size(LISTENER_BUFFER);
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+/// As many sockets as there are shards, all on one address.
+pub(super) fn open_udp(address: SocketAddr, shards: usize) -> io::Result<Vec<UdpSocket>> {
+    let options = Options {
+        receive_buffer: LISTENER_BUFFER,
+        send_buffer: LISTENER_BUFFER,
+        reuse_port: shards > 1,
+        ..Options::default()
+    };
+    (0..shards).map(|_| UdpSocket::bind(address, options)).collect()
 }
 
 /// Opens a TCP listener.

@@ -1,6 +1,6 @@
 //! What TURN tells `/metrics`.
 
-use madang_turn::Counters;
+use madang_turn::{Counters, EndReason};
 use madang_wire::Transport;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -33,6 +33,7 @@ pub struct TurnMetrics {
     bindings: Counter,
     refused: Family<ByReason, Counter>,
     dropped: Family<ByReason, Counter>,
+    ended: Family<ByReason, Counter>,
 }
 
 const TO_PEER: ByDirection = ByDirection { direction: "client_to_peer" };
@@ -43,6 +44,9 @@ impl TurnMetrics {
     #[must_use]
     pub fn new() -> Self {
         let metrics = Self::default();
+        for reason in EndReason::ALL {
+            drop(metrics.ended.get_or_create(&ByReason { reason: reason.name() }));
+        }
         metrics.publish(&Counters::default(), &Counters::default(), 0);
         metrics
     }
@@ -51,6 +55,7 @@ impl TurnMetrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("turn_allocations", "Live allocations", self.allocations.clone());
         registry.register("turn_allocations_made", "Allocations ever made", self.allocations_made.clone());
+        registry.register("turn_allocations_ended", "Allocations that have ended", self.ended.clone());
         registry.register("turn_relayed_bytes", "Application data relayed", self.bytes.clone());
         registry.register("turn_relayed_packets", "Packets relayed", self.packets.clone());
         registry.register("turn_bindings", "Binding requests answered", self.bindings.clone());
@@ -58,11 +63,25 @@ impl TurnMetrics {
         registry.register("turn_dropped_packets", "Packets dropped", self.dropped.clone());
     }
 
+    /// Live allocations.
+    pub(crate) fn live(&self) -> u64 {
+        let by_transport =
+            |transport: Transport| self.allocations.get_or_create(&ByTransport { transport: transport.name() }).get();
+        Transport::ALL.into_iter().map(by_transport).sum::<i64>().try_into().unwrap_or(0)
+    }
+
+    /// An allocation has ended.
+    pub(crate) fn ended(&self, reason: EndReason) {
+        self.ended.get_or_create(&ByReason { reason: reason.name() }).inc();
+    }
+
     /// Takes over what has changed since `before`, and `unsent` more packets that sockets refused.
     pub(crate) fn publish(&self, before: &Counters, now: &Counters, unsent: u64) {
         for transport in Transport::ALL {
-            let live = i64::try_from(now.allocations[transport.index()]).unwrap_or(i64::MAX);
-            self.allocations.get_or_create(&ByTransport { transport: transport.name() }).set(live);
+            let live = |counters: &Counters| i64::try_from(counters.allocations[transport.index()]).unwrap_or(i64::MAX);
+            // Each shard tells its own share.
+            let gauge = self.allocations.get_or_create(&ByTransport { transport: transport.name() });
+            gauge.inc_by(live(now) - live(before));
         }
         self.allocations_made.inc_by(now.allocations_total - before.allocations_total);
         self.bindings.inc_by(now.bindings - before.bindings);
@@ -83,6 +102,7 @@ impl TurnMetrics {
         for (reason, grown) in [
             ("unpermitted", now.unpermitted - before.unpermitted),
             ("rate_limited", now.rate_limited - before.rate_limited),
+            ("over_rate", now.over_rate - before.over_rate),
             ("malformed", now.malformed - before.malformed),
             ("unsent", unsent),
         ] {
@@ -103,7 +123,7 @@ mod tests {
         let mut registry = Registry::with_prefix("madang");
         metrics.register(&mut registry);
         let now =
-            Counters { allocations: [1, 2, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
+            Counters { allocations: [1, 2, 0, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
         metrics.publish(&Counters::default(), &now, 7);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes all");

@@ -8,9 +8,11 @@
 //! and real ports are known where 0 was configured.
 
 mod addresses;
+pub mod dtls;
 mod handle;
 mod listener;
 mod metrics;
+mod open;
 mod relay_socket;
 mod stream;
 

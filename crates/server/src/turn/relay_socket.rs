@@ -7,9 +7,8 @@ use std::{
 };
 
 use madang_turn::{OpenRelay, PortRequirement};
-use mio::net::UdpSocket;
+use madang_udp::{Options, UdpSocket};
 use rand::RngExt;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::addresses::{RelayAddress, RelayAddresses};
 use crate::config::PortRange;
@@ -33,7 +32,6 @@ pub(crate) struct RelaySockets {
 /// An open relay.
 pub(crate) struct Opened {
     pub(crate) socket: UdpSocket,
-    pub(crate) local: SocketAddr,
     /// What peers are told.
     pub(crate) relayed: SocketAddr,
 }
@@ -78,8 +76,8 @@ impl RelaySockets {
             PortRequirement::Any | PortRequirement::Even => None,
             PortRequirement::EvenAndNext(_) => Some(bind(address, port | 1)?),
         };
-        self.taken.insert(first.local);
-        self.taken.extend(second.as_ref().map(|second| second.local));
+        self.taken.insert(first.socket.local_addr());
+        self.taken.extend(second.as_ref().map(|second| second.socket.local_addr()));
         Ok((first, second))
     }
 
@@ -99,16 +97,15 @@ impl RelaySockets {
 }
 
 fn bind(address: RelayAddress, port: u16) -> io::Result<Opened> {
-    let local = SocketAddr::new(address.bind, port);
-    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
-    if local.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    let _ = socket.set_recv_buffer_size(RELAY_BUFFER);
-    socket.set_nonblocking(true)?;
-    socket.bind(&local.into())?;
-    let socket = UdpSocket::from_std(socket.into());
-    Ok(Opened { socket, local, relayed: SocketAddr::new(address.advertise, port) })
+    let options = Options {
+        receive_buffer: RELAY_BUFFER,
+        send_buffer: RELAY_BUFFER,
+        errors: true,
+        fragments: true,
+        ..Options::default()
+    };
+    let socket = UdpSocket::bind(SocketAddr::new(address.bind, port), options)?;
+    Ok(Opened { relayed: SocketAddr::new(address.advertise, socket.local_addr().port()), socket })
 }
 
 /// Whether `ip` is an address that this machine can open sockets on.
@@ -146,8 +143,8 @@ mod tests {
         ports.sort_unstable();
         assert_eq!(ports, [21_310, 21_311, 21_312]);
         let released = open.pop().expect("three");
-        sockets.release(released.local);
-        let port = released.local.port();
+        let port = released.relayed.port();
+        sockets.release(released.socket.local_addr());
         drop(released);
         let (again, _) = sockets.open(&wish(PortRequirement::Any)).expect("one is free");
         assert_eq!(again.relayed.port(), port);

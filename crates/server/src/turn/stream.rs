@@ -53,15 +53,15 @@ const CONNECTIONS: u32 = 50_000;
 /// What the connections share.
 #[derive(Clone)]
 pub(super) struct Streams {
-    shard: ShardSender,
+    shards: Arc<[ShardSender]>,
     permits: Permits,
     connections: Arc<AtomicU64>,
 }
 
 impl Streams {
-    pub(super) fn new(shard: ShardSender, per_address: usize) -> Self {
+    pub(super) fn new(shards: &[ShardSender], per_address: usize) -> Self {
         let per_address = u32::try_from(per_address).unwrap_or(u32::MAX);
-        Self { shard, permits: Permits::new(CONNECTIONS, per_address), connections: Arc::default() }
+        Self { shards: shards.into(), permits: Permits::new(CONNECTIONS, per_address), connections: Arc::default() }
     }
 
     /// Accepts on all listeners, in tasks of their own.
@@ -114,50 +114,52 @@ impl Streams {
     /// Speaks TURN on a stream until either side has had enough.
     async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        // Connections go to the shards in turn.
+        let Some(shard) = self.shards.get(connection as usize % self.shards.len().max(1)) else { return };
         let (to, packets) = packet_queue();
-        if !self.shard.send(Command::Stream(StreamCommand::Opened { client, connection, to })).await {
+        if !shard.send(Command::Stream(StreamCommand::Opened { client, connection, to })).await {
             return;
         }
         let (reader, writer) = tokio::io::split(stream);
         let (allocated, is_allocated) = watch::channel(false);
         let ended = tokio::select! {
             ended = write(writer, packets, allocated) => ended,
-            ended = self.read(reader, client, is_allocated) => ended,
+            ended = read(reader, shard, client, is_allocated) => ended,
         };
         tracing::debug!(?client, ?ended, "a TURN connection has ended");
-        self.shard.send(Command::Stream(StreamCommand::Closed { client, connection })).await;
+        shard.send(Command::Stream(StreamCommand::Closed { client, connection })).await;
     }
+}
 
-    /// Cuts what the client sends into messages, until it stops.
-    async fn read(
-        &self,
-        mut reader: impl AsyncRead + Unpin,
-        client: FiveTuple,
-        mut allocated: watch::Receiver<bool>,
-    ) -> Ended {
-        let mut framer = StreamFramer::new(LONGEST);
-        let mut bytes = vec![0; 16 * 1024];
+/// Cuts what the client sends into messages, until it stops.
+async fn read(
+    mut reader: impl AsyncRead + Unpin,
+    shard: &ShardSender,
+    client: FiveTuple,
+    mut allocated: watch::Receiver<bool>,
+) -> Ended {
+    let mut framer = StreamFramer::new(LONGEST);
+    let mut bytes = vec![0; 16 * 1024];
+    loop {
+        let idle = if *allocated.borrow_and_update() { IDLE_ALLOCATED } else { IDLE };
+        let received = tokio::select! {
+            received = reader.read(&mut bytes) => received,
+            () = sleep(idle) => return Ended::Idle,
+            Ok(()) = allocated.changed() => continue,
+        };
+        match received {
+            Ok(0) => return Ended::ByClient,
+            Ok(length) => framer.push(&bytes[..length]),
+            Err(_) => return Ended::Broken,
+        }
         loop {
-            let idle = if *allocated.borrow_and_update() { IDLE_ALLOCATED } else { IDLE };
-            let received = tokio::select! {
-                received = reader.read(&mut bytes) => received,
-                () = sleep(idle) => return Ended::Idle,
-                Ok(()) = allocated.changed() => continue,
+            let data = match framer.next_frame() {
+                Ok(Some(frame)) => Bytes::copy_from_slice(frame),
+                Ok(None) => break,
+                Err(_) => return Ended::NotStun,
             };
-            match received {
-                Ok(0) => return Ended::ByClient,
-                Ok(length) => framer.push(&bytes[..length]),
-                Err(_) => return Ended::Broken,
-            }
-            loop {
-                let data = match framer.next_frame() {
-                    Ok(Some(frame)) => Bytes::copy_from_slice(frame),
-                    Ok(None) => break,
-                    Err(_) => return Ended::NotStun,
-                };
-                if !self.shard.send(Command::Stream(StreamCommand::Frame { client, data })).await {
-                    return Ended::ByShard;
-                }
+            if !shard.send(Command::Stream(StreamCommand::Frame { client, data })).await {
+                return Ended::ByShard;
             }
         }
     }
@@ -192,7 +194,7 @@ pub(crate) fn packet_queue() -> (PacketSender, PacketReceiver) {
 }
 
 /// The shard's end of a connection's queue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PacketSender {
     packets: mpsc::Sender<Bytes>,
     queued: Arc<AtomicUsize>,
@@ -200,15 +202,17 @@ pub(crate) struct PacketSender {
 
 impl PacketSender {
     /// `false` when the client does not read fast enough, or has gone.
-    pub(crate) fn send(&self, packet: &[u8]) -> bool {
-        if self.queued.load(Ordering::Relaxed) + packet.len() > QUEUE_BYTES {
+    pub(crate) fn send(&self, parts: &[&[u8]]) -> bool {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if self.queued.load(Ordering::Relaxed) + length > QUEUE_BYTES {
             return false;
         }
+        let packet: Vec<u8> = parts.concat();
         // Counted before it is sent, for the connection may have written it by then.
-        self.queued.fetch_add(packet.len(), Ordering::Relaxed);
-        let sent = self.packets.try_send(Bytes::copy_from_slice(packet)).is_ok();
+        self.queued.fetch_add(length, Ordering::Relaxed);
+        let sent = self.packets.try_send(packet.into()).is_ok();
         if !sent {
-            self.queued.fetch_sub(packet.len(), Ordering::Relaxed);
+            self.queued.fetch_sub(length, Ordering::Relaxed);
         }
         sent
     }

@@ -5,10 +5,14 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, PortRequirement, RelayId, Route, Server};
+use madang_turn::{
+    AllocationEvent, Config, Credentials, Input, Limits, Output, PeerPolicy, PortRequirement, Quota, RelayId, Route,
+    Server, Shard,
+};
 use madang_wire::{
     ChannelData, ChannelNumber, FiveTuple, Transport,
     stun::{
@@ -37,11 +41,20 @@ pub(crate) fn config() -> Config {
     let users = HashMap::from([("alice".to_owned(), "wonder".to_owned()), ("bob".to_owned(), "builder".to_owned())]);
     Config {
         realm: REALM.into(),
-        credentials: Credentials { users, secrets: vec!["old secret".into(), "secret".into()] },
+        credentials: Credentials { users, secrets: vec!["old secret".into(), "secret".into()], userhash: false },
         policy: PeerPolicy { own: vec![addr("198.51.100.1:0").ip()], ..PeerPolicy::default() },
         media: Vec::new(),
         relay_ipv4: true,
         relay_ipv6: true,
+        dont_fragment: true,
+        tcp_relay: false,
+        mobility: false,
+        alternates: Vec::new(),
+        response_port_and_padding: false,
+        software: None,
+        shard: 0,
+        directory: None,
+        quota: Arc::new(Quota::new(Instant::now())),
         limits: Limits::default(),
     }
 }
@@ -55,6 +68,14 @@ pub(crate) struct World {
     /// What was sent from relays: from, to, bytes.
     pub(crate) to_peers: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     pub(crate) relays_fail: bool,
+    pub(crate) ipv6_relays_fail: bool,
+    /// What was sent to allocations of other shards: which shard, from, to, bytes.
+    pub(crate) to_siblings: Vec<(Shard, SocketAddr, SocketAddr, Vec<u8>)>,
+    /// Of the last packet to a peer.
+    pub(crate) dont_fragment: bool,
+    /// Outputs about connections and other shards.
+    pub(crate) others: Vec<Output>,
+    pub(crate) events: Vec<AllocationEvent>,
     next_port: u16,
     transactions: u128,
 }
@@ -65,7 +86,10 @@ impl World {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let now = Instant::now();
+        Self::at(config, Instant::now())
+    }
+
+    pub(crate) fn at(config: Config, now: Instant) -> Self {
         Self {
             server: Server::new(config, [7; 32], now, UNIX),
             now,
@@ -73,6 +97,11 @@ impl World {
             to_clients: Vec::new(),
             to_peers: Vec::new(),
             relays_fail: false,
+            ipv6_relays_fail: false,
+            to_siblings: Vec::new(),
+            dont_fragment: false,
+            others: Vec::new(),
+            events: Vec::new(),
             next_port: 50_000,
             transactions: 0,
         }
@@ -80,7 +109,10 @@ impl World {
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
         let data = match input {
-            Input::Client { data, .. } | Input::Peer { data, .. } => data,
+            Input::Client { data, .. }
+            | Input::Peer { data, .. }
+            | Input::Media { data, .. }
+            | Input::Sibling { data, .. } => data,
             _ => &[],
         };
         self.server.handle_input(self.now, input);
@@ -91,12 +123,17 @@ impl World {
                     transmit.write(data, &mut bytes);
                     match transmit.route {
                         Route::Client(client) => self.to_clients.push((client, bytes)),
-                        Route::Peer { relay, to } => self.to_peers.push((self.relays[&relay], to, bytes)),
+                        Route::Peer { relay, to } => {
+                            self.dont_fragment = transmit.dont_fragment;
+                            self.to_peers.push((self.relays[&relay], to, bytes));
+                        }
+                        Route::Sibling { shard, from, to } => self.to_siblings.push((shard, from, to, bytes)),
                         Route::Media { relayed, to } => self.to_peers.push((relayed, to, bytes)),
                     }
                 }
-                Output::OpenRelay(wish) => {
-                    let relayed = (!self.relays_fail).then(|| {
+                Output::OpenRelay(wish) | Output::OpenTcpRelay(wish) => {
+                    let fails = self.relays_fail || (self.ipv6_relays_fail && wish.family == AddressFamily::IPV6);
+                    let relayed = (!fails).then(|| {
                         let ip = if wish.family == AddressFamily::IPV4 { "198.51.100.1" } else { "2001:db8::1" };
                         self.next_port += 2;
                         SocketAddr::new(ip.parse::<IpAddr>().expect("an address"), self.next_port)
@@ -113,6 +150,8 @@ impl World {
                     self.relays.remove(&relay).expect("only open relays are closed");
                 }
                 Output::Timeout(_) => return,
+                Output::Event(event) => self.events.push(*event),
+                other => self.others.push(other),
             }
         }
     }
@@ -134,18 +173,27 @@ impl World {
 
     /// Sends bytes of a client and gives back the answers to it.
     pub(crate) fn send(&mut self, client: FiveTuple, data: &[u8]) -> Vec<Vec<u8>> {
-        self.to_clients.clear();
-        self.to_peers.clear();
+        self.clear();
         self.input(Input::Client { from: client, data });
         self.to_clients.iter().filter(|(to, _)| *to == client).map(|(_, bytes)| bytes.clone()).collect()
     }
 
     /// A datagram from outside to the relay at `relayed`.
     pub(crate) fn peer_sends(&mut self, relayed: SocketAddr, from: SocketAddr, data: &[u8]) {
+        self.clear();
+        let relay = self.relay_at(relayed);
+        self.input(Input::Peer { relay, from, data });
+    }
+
+    pub(crate) fn relay_at(&self, relayed: SocketAddr) -> RelayId {
+        *self.relays.iter().find(|(_, address)| **address == relayed).expect("an open relay").0
+    }
+
+    pub(crate) fn clear(&mut self) {
         self.to_clients.clear();
         self.to_peers.clear();
-        let relay = *self.relays.iter().find(|(_, address)| **address == relayed).expect("an open relay").0;
-        self.input(Input::Peer { relay, from, data });
+        self.to_siblings.clear();
+        self.others.clear();
     }
 
     pub(crate) fn transaction(&mut self) -> TransactionId {
@@ -184,6 +232,13 @@ impl Answer {
     pub(crate) fn relayed(&self) -> SocketAddr {
         let message = self.message();
         message.attribute::<XorRelayedAddress>().expect("an address").addr(message.transaction_id())
+    }
+
+    /// All relayed addresses, in their order.
+    pub(crate) fn all_relayed(&self) -> Vec<SocketAddr> {
+        let message = self.message();
+        let addresses = (0..).map_while(|n| message.nth_attribute::<XorRelayedAddress>(n).ok());
+        addresses.map(|address| address.addr(message.transaction_id())).collect()
     }
 
     pub(crate) fn lifetime(&self) -> u32 {
@@ -301,10 +356,17 @@ impl Client {
 
     /// Data by a Send indication.
     pub(crate) fn indicate(&self, world: &mut World, peer: &str, data: &[u8]) {
+        self.indicate_with(world, peer, data, &[]);
+    }
+
+    pub(crate) fn indicate_with(&self, world: &mut World, peer: &str, data: &[u8], extra: &[&dyn AttributeWrite]) {
         let kind = MessageType::from_class_method(MessageClass::Indication, SEND);
         let transaction = world.transaction();
         let mut message = Message::builder(kind, transaction, MessageWriteVec::new());
         message.add_attribute(&XorPeerAddress::new(addr(peer), transaction)).expect("room");
+        for attribute in extra {
+            message.add_attribute(*attribute).expect("room");
+        }
         message.add_attribute(&Data::new(data)).expect("room");
         world.send(self.tuple, &message.finish());
     }

@@ -1,0 +1,480 @@
+//! The TURN part of a shard: the core, the sockets of listeners and relays, and the way to TCP and
+//! TLS clients.
+//!
+//! What several sockets received stays where it is until all that came of it is sent, so relayed
+//! data is not copied, and few system calls serve many allocations.
+
+mod books;
+mod ports;
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use madang_turn::{Body, Counters, Icmp, Input, OpenRelay, Output, RelayId, Reload, Route, Server, Shard, Transmit};
+use madang_udp::{Place, ReceiveBatch, SendBatch, UdpSocket};
+use madang_wire::{FiveTuple, Transport};
+use mio::Registry;
+
+use super::{Command, FromRelay, Source, live_relays::LiveRelays, relay_id};
+use crate::turn::{PacketSender, RelaySockets, TurnMetrics};
+use books::Books;
+use ports::Ports;
+
+/// Messages that are received before all that came of them is sent. With merging (UDP_GRO) each
+/// may hold dozens of datagrams.
+const MESSAGES: usize = 64;
+
+/// No socket is read with room for fewer.
+const LEAST: usize = 4;
+
+/// What waits to be sent: answers, headers, and data of streams; relayed datagrams take no room.
+const SEND_BYTES: usize = 1 << 19;
+const SEND_PACKETS: usize = 4096;
+
+/// How often the core is told the wall clock.
+const CLOCK: Duration = Duration::from_secs(30);
+
+/// Errors taken from one socket before others get their turn.
+const ERRORS: usize = 64;
+
+/// What another shard's TURN part has for this one.
+#[derive(Debug)]
+pub(crate) enum FromSibling {
+    /// A client's packet: what it is about lives here.
+    Packet { from: FiveTuple, data: Bytes },
+    /// The same, of a client on a stream.
+    Frame { client: FiveTuple, connection: u64, to: PacketSender, data: Bytes },
+    /// That client's stream has ended.
+    Closed { client: FiveTuple, connection: u64 },
+    /// Data from one relayed address to another.
+    Data { from: SocketAddr, to: SocketAddr, data: Bytes },
+}
+
+/// What the control plane's tasks for TCP and TLS tell the TURN part.
+#[derive(Debug)]
+pub(crate) enum StreamCommand {
+    /// A connection begins; packets for it go to `to`.
+    Opened { client: FiveTuple, connection: u64, to: PacketSender },
+    /// A message came on it.
+    Frame { client: FiveTuple, data: Bytes },
+    /// It has ended.
+    Closed { client: FiveTuple, connection: u64 },
+}
+
+struct Stream {
+    connection: u64,
+    to: PacketSender,
+    /// The shard on which its allocation lives, when that is another one.
+    lives_on: Option<Shard>,
+}
+
+/// The input that is being handled: whose, and where its bytes are.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    client: Option<FiveTuple>,
+    bytes: Whereabouts<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Whereabouts<'a> {
+    /// They were received, and stay until the batch is sent.
+    Received(Place),
+    /// They go when the input has been handled.
+    Passing(&'a [u8]),
+}
+
+impl<'a> Origin<'a> {
+    /// Of an input without bytes.
+    const NOWHERE: Self = Self::passing(&[]);
+
+    const fn passing(data: &'a [u8]) -> Self {
+        Self { client: None, bytes: Whereabouts::Passing(data) }
+    }
+
+    /// The bytes; `received` is what places are in.
+    fn data<'b>(&self, received: &'b [u8]) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self.bytes {
+            Whereabouts::Received(place) => place.of(received),
+            Whereabouts::Passing(data) => data,
+        }
+    }
+}
+
+/// The ways out.
+struct Ways {
+    ports: Ports,
+    streams: HashMap<FiveTuple, Stream>,
+    out: SendBatch,
+    /// What was sent to media ports of ours since this was last taken.
+    to_media: Vec<FromRelay>,
+    /// What other shards are to get.
+    to_siblings: Vec<(Shard, Command)>,
+    books: Books,
+    /// Packets that found no room.
+    unsent: u64,
+}
+
+/// See the module.
+pub(crate) struct TurnPart {
+    core: Server,
+    received: ReceiveBatch,
+    ways: Ways,
+    metrics: TurnMetrics,
+    published: Counters,
+    clock_due: Instant,
+}
+
+impl TurnPart {
+    /// The listeners are watched once [`Self::register`] has been called.
+    pub(crate) fn new(
+        core: Server,
+        listeners: Vec<UdpSocket>,
+        relay_sockets: RelaySockets,
+        metrics: TurnMetrics,
+        (shard, live): (Shard, LiveRelays),
+    ) -> Self {
+        Self {
+            core,
+            received: ReceiveBatch::new(MESSAGES, 0),
+            ways: Ways {
+                ports: Ports::new(listeners, relay_sockets, shard, live),
+                streams: HashMap::new(),
+                out: SendBatch::new(SEND_BYTES, SEND_PACKETS),
+                to_media: Vec::new(),
+                to_siblings: Vec::new(),
+                books: Books::new(metrics.clone()),
+                unsent: 0,
+            },
+            metrics,
+            published: Counters::default(),
+            clock_due: Instant::now() + CLOCK,
+        }
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        self.ways.ports.register(registry)
+    }
+
+    /// Refuses new allocations from now on, and ends those that are left at the deadline.
+    pub(super) fn drain(&mut self, registry: &Registry, deadline: Option<Instant>) {
+        self.input(Instant::now(), registry, Input::Drain { deadline }, Origin::NOWHERE);
+    }
+
+    /// New users, policy and limits; what lives goes on.
+    pub(super) fn reload(&mut self, registry: &Registry, reload: &Reload) {
+        self.input(Instant::now(), registry, Input::Reload(reload), Origin::NOWHERE);
+    }
+
+    /// Lets time pass; says when it wants to be called again.
+    pub(super) fn timeout(&mut self, now: Instant, registry: &Registry) -> Instant {
+        if now >= self.clock_due {
+            self.clock_due = now + CLOCK;
+            self.input(now, registry, Input::Clock { unix_seconds: unix_seconds() }, Origin::NOWHERE);
+        }
+        let next = self.input(now, registry, Input::Timeout, Origin::NOWHERE);
+        self.flush();
+        self.publish();
+        next.map_or(self.clock_due, |next| next.min(self.clock_due))
+    }
+
+    /// What clients sent to media ports of ours.
+    pub(super) fn take_for_media(&mut self) -> Vec<FromRelay> {
+        std::mem::take(&mut self.ways.to_media)
+    }
+
+    /// What other shards are to get.
+    pub(super) fn take_for_siblings(&mut self) -> Vec<(Shard, Command)> {
+        std::mem::take(&mut self.ways.to_siblings)
+    }
+
+    /// Takes what another shard's TURN part has.
+    pub(super) fn take_from_sibling(&mut self, now: Instant, registry: &Registry, from: FromSibling) {
+        match from {
+            FromSibling::Packet { from, data } => {
+                let origin = Origin { client: None, bytes: Whereabouts::Passing(&data) };
+                self.input(now, registry, Input::Client { from, data: &data }, origin);
+            }
+            FromSibling::Frame { client, connection, to, data } => {
+                self.ways.streams.insert(client, Stream { connection, to, lives_on: None });
+                self.input(now, registry, Input::Client { from: client, data: &data }, Origin::passing(&data));
+            }
+            FromSibling::Closed { client, connection } => self.closed(now, registry, client, connection),
+            FromSibling::Data { from, to, data } => {
+                self.input(now, registry, Input::Sibling { to, from, data: &data }, Origin::passing(&data));
+            }
+        }
+    }
+
+    /// Takes what a media port of ours sends to a relay of ours.
+    pub(super) fn take_from_media(&mut self, now: Instant, registry: &Registry, packet: &FromRelay) {
+        let input = Input::Media { relayed: packet.relayed, from: packet.media, data: &packet.data };
+        self.input(now, registry, input, Origin::passing(&packet.data));
+    }
+
+    /// Marks a socket as ready; `false` when it was already, or is gone.
+    pub(super) fn queue(&mut self, source: Source) -> bool {
+        self.ways.ports.queue(source)
+    }
+
+    /// Reads a burst; says whether there may be more. What comes of it waits for
+    /// [`Self::flush`].
+    pub(super) fn read(&mut self, now: Instant, registry: &Registry, source: Source) -> bool {
+        let more = self.read_burst(now, registry, source);
+        if !more {
+            self.ways.ports.is_read(source);
+        }
+        more
+    }
+
+    /// Tells clients what of their data did not arrive: RFC 8656 §11.5.
+    pub(super) fn read_errors(&mut self, now: Instant, registry: &Registry, relay: RelayId) {
+        for _ in 0..ERRORS {
+            let Some(lost) = self.ways.ports.relay(relay).and_then(UdpSocket::take_error) else { return };
+            let icmp = Icmp { kind: lost.kind, code: lost.code, data: lost.mtu };
+            self.input(now, registry, Input::PeerError { relay, peer: lost.to, icmp }, Origin::NOWHERE);
+        }
+    }
+
+    fn read_burst(&mut self, now: Instant, registry: &Registry, source: Source) -> bool {
+        if self.received.free() < LEAST {
+            self.flush();
+        }
+        let Some(port) = self.ways.ports.of(source) else { return false };
+        let (first, room) = (self.received.capacity() - self.received.free(), self.received.free());
+        let (more, local) = match self.received.receive_more(&port.socket, port.ask()) {
+            Ok(count) => (port.had(count) || count == room, port.socket.local_addr()),
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => return false,
+            // ICMP errors of earlier packets show up here; they end nothing.
+            Err(_) => return true,
+        };
+        let Self { core, received, ways, .. } = self;
+        let bytes = received.bytes();
+        for (from, place) in received.places(first) {
+            let data = place.of(bytes);
+            let mut origin = Origin { client: None, bytes: Whereabouts::Received(place) };
+            let input = match source {
+                Source::Listener(_) => {
+                    let from = FiveTuple { client: from, server: local, transport: Transport::Udp };
+                    origin.client = Some(from);
+                    Input::Client { from, data }
+                }
+                Source::Relay(index) => Input::Peer { relay: relay_id(index), from, data },
+                Source::Media(_) => return false,
+            };
+            core.handle_input(now, input);
+            settle(core, ways, now, registry, bytes, origin);
+        }
+        more
+    }
+
+    /// Sends everything that waits.
+    pub(super) fn flush(&mut self) {
+        self.ways.flush(self.received.bytes());
+        self.received.clear();
+    }
+
+    /// Gives the core an input; says when it wants to be called again.
+    fn input(&mut self, now: Instant, registry: &Registry, input: Input<'_>, origin: Origin<'_>) -> Option<Instant> {
+        self.core.handle_input(now, input);
+        settle(&mut self.core, &mut self.ways, now, registry, self.received.bytes(), origin)
+    }
+
+    pub(super) fn stream(&mut self, now: Instant, registry: &Registry, command: StreamCommand) {
+        match command {
+            StreamCommand::Opened { client, connection, to } => {
+                let former = self.ways.streams.insert(client, Stream { connection, to, lives_on: None });
+                if let Some(former) = former {
+                    self.ways.tell_closed(client, &former);
+                    self.input(now, registry, Input::Disconnected { client }, Origin::NOWHERE);
+                }
+            }
+            StreamCommand::Frame { client, data } => {
+                let origin = Origin { client: Some(client), bytes: Whereabouts::Passing(&data) };
+                self.input(now, registry, Input::Client { from: client, data: &data }, origin);
+            }
+            StreamCommand::Closed { client, connection } => self.closed(now, registry, client, connection),
+        }
+    }
+
+    fn closed(&mut self, now: Instant, registry: &Registry, client: FiveTuple, connection: u64) {
+        // Unless the same five-tuple has come back meanwhile, which is another's allocation.
+        if self.ways.streams.get(&client).is_none_or(|stream| stream.connection == connection) {
+            if let Some(stream) = self.ways.streams.remove(&client) {
+                self.ways.tell_closed(client, &stream);
+            }
+            self.input(now, registry, Input::Disconnected { client }, Origin::NOWHERE);
+        }
+    }
+
+    fn publish(&mut self) {
+        let now = self.core.counters();
+        if *now != self.published || self.ways.unsent > 0 {
+            self.metrics.publish(&self.published, now, std::mem::take(&mut self.ways.unsent));
+            self.published = now.clone();
+        }
+    }
+}
+
+/// Does what the core wants done after an input; says when it wants to be called again.
+fn settle(
+    core: &mut Server,
+    ways: &mut Ways,
+    now: Instant,
+    registry: &Registry,
+    received: &[u8],
+    origin: Origin<'_>,
+) -> Option<Instant> {
+    loop {
+        match core.poll_output() {
+            Output::Transmit(transmit) => ways.transmit(&transmit, received, origin),
+            Output::OpenRelay(wish) => {
+                let relayed = ways.open_relay(registry, received, &wish);
+                core.handle_input(now, Input::RelayOpened { relay: wish.relay, relayed });
+            }
+            Output::CloseRelay(relay) => ways.close_relay(received, relay),
+            Output::PassOn { shard } => ways.pass_on(shard, received, origin),
+            Output::Event(event) => ways.books.enter(&event),
+            // Nobody is offered TCP relays: `Config::tcp_relay` is not set.
+            Output::OpenTcpRelay(_)
+            | Output::Connect { .. }
+            | Output::Accept(_)
+            | Output::Splice { .. }
+            | Output::CloseConnection(_) => {}
+            Output::Timeout(next) => return next,
+        }
+    }
+}
+
+impl Ways {
+    fn transmit(&mut self, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
+        match transmit.route {
+            Route::Peer { relay, to } if transmit.dont_fragment => {
+                self.send_whole(relay, to, transmit, received, origin);
+            }
+            Route::Peer { relay, to } => {
+                self.push(Ports::number_of_relay(relay), to, transmit, received, origin);
+            }
+            Route::Client(client) if client.transport.is_stream() => {
+                let sent = self.streams.get(&client).is_some_and(|stream| {
+                    stream.to.send(&[transmit.head.as_slice(), body(transmit, received, origin), padding(transmit)])
+                });
+                if !sent && !transmit.is_data() {
+                    // Without its answer the client is lost; its task sees the queue end and hangs up.
+                    self.streams.remove(&client);
+                }
+                self.unsent += u64::from(!sent);
+            }
+            Route::Client(client) => match self.ports.number_of_listener(client.server) {
+                Some(listener) => self.push(listener, client.client, transmit, received, origin),
+                None => self.unsent += 1,
+            },
+            Route::Media { relayed, to } => {
+                let data = Bytes::copy_from_slice(body(transmit, received, origin));
+                self.to_media.push(FromRelay { relayed, media: to, data });
+            }
+            Route::Sibling { shard, from, to } => {
+                let data = Bytes::copy_from_slice(body(transmit, received, origin));
+                self.to_siblings.push((shard, Command::Sibling(FromSibling::Data { from, to, data })));
+            }
+        }
+    }
+
+    /// Sends a packet that must not be fragmented: by itself, for the socket is told so meanwhile.
+    fn send_whole(&mut self, relay: RelayId, to: SocketAddr, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
+        self.flush(received);
+        let dont =
+            |ways: &Self, dont| ways.ports.relay(relay).is_some_and(|socket| socket.set_dont_fragment(dont).is_ok());
+        if !dont(self, true) {
+            self.unsent += 1;
+            return;
+        }
+        self.push(Ports::number_of_relay(relay), to, transmit, received, origin);
+        self.flush(received);
+        dont(self, false);
+    }
+
+    /// Another shard has what this input is about.
+    fn pass_on(&mut self, shard: Shard, received: &[u8], origin: Origin<'_>) {
+        let Some(client) = origin.client else { return };
+        let data = Bytes::copy_from_slice(origin.data(received));
+        let passed = match self.streams.get_mut(&client) {
+            Some(stream) if client.transport.is_stream() => {
+                stream.lives_on = Some(shard);
+                let (connection, to) = (stream.connection, stream.to.clone());
+                FromSibling::Frame { client, connection, to, data }
+            }
+            _ => FromSibling::Packet { from: client, data },
+        };
+        self.to_siblings.push((shard, Command::Sibling(passed)));
+    }
+
+    fn tell_closed(&mut self, client: FiveTuple, stream: &Stream) {
+        if let Some(shard) = stream.lives_on {
+            let closed = FromSibling::Closed { client, connection: stream.connection };
+            self.to_siblings.push((shard, Command::Sibling(closed)));
+        }
+    }
+
+    fn push(&mut self, socket: u32, to: SocketAddr, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
+        let head = transmit.head.as_slice();
+        let (own, place): (&[u8], Place) = match (&transmit.body, origin.bytes) {
+            (Body::Input(range), Whereabouts::Received(place)) => (&[], place.part(range.clone())),
+            _ => (body(transmit, received, origin), Place::NOWHERE),
+        };
+        if self.out.push_by(socket, to, &[head, own], place, transmit.padding).is_ok() {
+            return;
+        }
+        self.flush(received);
+        self.unsent += u64::from(self.out.push_by(socket, to, &[head, own], place, transmit.padding).is_err());
+    }
+
+    /// A full socket buffer loses packets, as a network would; it ends nothing.
+    fn flush(&mut self, received: &[u8]) {
+        if !self.out.is_empty() {
+            let Self { out, ports, .. } = self;
+            self.unsent += out.flush_all(received, |number| ports.socket(number)).dropped;
+        }
+    }
+
+    fn open_relay(&mut self, registry: &Registry, received: &[u8], wish: &OpenRelay) -> Option<SocketAddr> {
+        // What waits may be for a relay that had the same number.
+        self.flush(received);
+        match self.ports.open(registry, wish) {
+            Ok(relayed) => {
+                tracing::debug!(%relayed, "a relay is open");
+                Some(relayed)
+            }
+            Err(why) => {
+                tracing::warn!(%why, "no relay can be opened");
+                None
+            }
+        }
+    }
+
+    fn close_relay(&mut self, received: &[u8], relay: RelayId) {
+        self.flush(received);
+        self.ports.close(relay);
+    }
+}
+
+/// The bytes between a packet's head and its padding.
+fn body<'a>(transmit: &'a Transmit, received: &'a [u8], origin: Origin<'a>) -> &'a [u8] {
+    transmit.body(origin.data(received))
+}
+
+fn padding(transmit: &Transmit) -> &'static [u8] {
+    &[0; 4][..transmit.padding.min(4)]
+}
+
+/// The wall clock.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
