@@ -1,0 +1,64 @@
+//! From behind each kind of NAT, in network namespaces, other people's clients find out which it
+//! is: with our server, and with coturn's as a cross-check.
+#![cfg(target_os = "linux")]
+
+mod lab;
+
+use std::time::Duration;
+
+use lab::{Coturn, natlab};
+use madang_lab::{
+    LinkConfig,
+    nat::{Dependence, NatConfig},
+    yard::{Home, Layer, Yard, finish},
+};
+
+const MOST: Duration = Duration::from_secs(60);
+
+/// What `turnutils_natdiscovery` prints.
+fn words(what: &str, kind: Dependence) -> String {
+    let kind = match kind {
+        Dependence::EndpointIndependent => "Endpoint Independent",
+        Dependence::AddressDependent => "Address Dependent",
+        Dependence::AddressAndPortDependent => "Address and Port Dependent",
+    };
+    format!("NAT with {kind} {what}!")
+}
+
+/// Asks from a home: mapping first, then filtering.
+fn discover(home: &Home, server: &str) -> Vec<String> {
+    let mut command = home.host().command("turnutils_natdiscovery");
+    let done = finish(command.args(["-m", "-f", server]), MOST).expect("it starts");
+    done.stdout.lines().map(str::trim).filter(|line| line.starts_with("NAT with")).map(str::to_owned).collect()
+}
+
+/// A home behind each of the nine kinds, all at once, each with what should be found there.
+fn nine(yard: &mut Yard) -> Vec<(Home, Vec<String>)> {
+    let mut homes = Vec::new();
+    for mapping in Dependence::ALL {
+        for filtering in Dependence::ALL {
+            let nat = NatConfig::new(mapping, filtering, [0, 0, 0, 0]);
+            let home = yard.home(&[Layer::Lab(nat, LinkConfig::default())]).expect("a home");
+            homes.push((home, vec![words("Mapping", mapping), words("Filtering", filtering)]));
+        }
+    }
+    homes
+}
+
+fn everyone_finds_out(homes: &[(Home, Vec<String>)], server: &str) {
+    std::thread::scope(|scope| {
+        let asking: Vec<_> =
+            homes.iter().map(|(home, expected)| (scope.spawn(|| discover(home, server)), expected)).collect();
+        for (asking, expected) in asking {
+            assert_eq!(&asking.join().expect("no panic"), expected);
+        }
+    });
+}
+
+#[test]
+fn natdiscovery_finds_each_of_the_nine_kinds_with_coturns_server() {
+    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let server = Coturn::start(yard.internet());
+    let homes = nine(&mut yard);
+    everyone_finds_out(&homes, &server.address.ip().to_string());
+}
