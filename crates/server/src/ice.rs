@@ -28,7 +28,12 @@ impl IceServers {
 
     /// The servers for `user`, a client that reached us as `host`, and when fresh ones are due.
     pub(crate) fn mint(&self, host: &str, user: &str) -> (Vec<IceServer>, Duration) {
-        let (username, credential) = self.turn.mint(user, TTL);
+        (self.mint_for(host, user, TTL), RENEW_IN)
+    }
+
+    /// The same with credentials that open new allocations for `ttl`.
+    pub(crate) fn mint_for(&self, host: &str, user: &str, ttl: Duration) -> Vec<IceServer> {
+        let (username, credential) = self.turn.mint(user, ttl);
         let (mut stun, mut turn) = (Vec::new(), Vec::new());
         for address in &self.turn.addresses().turn {
             let at = reachable(*address, host, &self.public);
@@ -45,11 +50,10 @@ impl IceServers {
             let mut seen = std::collections::HashSet::new();
             urls.retain(|url| seen.insert(url.clone()));
         }
-        let servers = vec![
+        vec![
             IceServer { urls: stun, username: None, credential: None },
             IceServer { urls: turn, username: Some(username), credential: Some(credential) },
-        ];
-        (servers, RENEW_IN)
+        ]
     }
 
     /// Whether STUN and TURN have ended although nobody asked for it.

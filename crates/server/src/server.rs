@@ -20,7 +20,7 @@ use crate::{
     auth::Gate,
     config::{Change, Config, TlsMode},
     drain::Drain,
-    http,
+    http::{self, check::Checks},
     ice::IceServers,
     listen::{Permits, Web},
     metrics::{MediaMetrics, Metrics},
@@ -90,6 +90,7 @@ pub(crate) struct App {
     pub(crate) drain: Drain,
     pub(crate) signaling_permits: Permits,
     pub(crate) arrivals: Arrivals,
+    pub(crate) checks: Checks,
     connections: AtomicU64,
 }
 
@@ -142,6 +143,7 @@ impl Server {
             drain: Drain::new(),
             signaling_permits: Permits::new(u32::MAX, config.signaling.max_connections_per_address),
             arrivals: Arrivals::new(config.signaling.max_connections_per_address, config.room.resume_grace.0),
+            checks: Checks::new(),
             connections: AtomicU64::new(1),
             config,
         });
