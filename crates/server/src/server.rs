@@ -28,7 +28,7 @@ use crate::{
     shard::{self, OpenMedia},
     signaling::{arrivals::Arrivals, local::LocalRooms, rooms::Rooms},
     tls::{Tls, TlsError},
-    turn::{self, TurnMetrics},
+    turn::{self, TurnMetrics, TurnTls},
 };
 
 /// Connections in all whose TLS handshake isn't done: each may last as long as a handshake may.
@@ -117,12 +117,12 @@ impl Server {
         let listeners = bind("http.listen", &config.http.listen).await?;
         let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?.map(Arc::new);
         let turn_metrics = TurnMetrics::new();
-        let tls_config = tls.as_ref().map(|tls| tls.config.clone());
+        let turn_tls = tls.as_ref().map(|tls| TurnTls { config: tls.config.clone(), identity: Some(tls.identity()) });
         let media_metrics = MediaMetrics::default();
         let media = OpenMedia::new(&config.media, &config.public_ip)?;
         let media_addresses = media.addresses();
         let (turn, events) =
-            turn::start_with(&config.turn, &config.public_ip, tls_config, turn_metrics.clone(), media, &media_metrics)?;
+            turn::start_with(&config.turn, &config.public_ip, turn_tls, turn_metrics.clone(), media, &media_metrics)?;
         let scheme = if config.tls.mode == TlsMode::Off { "http" } else { "https" };
         let addresses = Addresses {
             http: listeners.iter().map(|(_, address)| format!("{scheme}://{address}")).collect(),
