@@ -54,7 +54,7 @@ const CONNECTIONS: u32 = 50_000;
 const STRANGERS: u32 = 8192;
 
 /// The same of one network, a /24 or a /56.
-const STRANGERS_PER_NETWORK: u32 = 512;
+const STRANGERS_PER_NETWORK: u32 = 256;
 
 /// What the connections share.
 #[derive(Clone, Debug)]
@@ -195,7 +195,7 @@ async fn write(
     let mut stranger = Some(stranger);
     while let Some(packet) = packets.next().await {
         if allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet)) {
-            stranger = None;
+            drop(stranger.take());
         }
         let written = timeout(STALLED, async {
             writer.write_all(&packet).await?;
@@ -280,4 +280,27 @@ fn follow_allocation(allocated: &mut bool, packet: &[u8]) -> bool {
     let begins = !*allocated && packet.starts_with(&ALLOCATE_SUCCESS);
     *allocated |= begins;
     begins
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_a_stranger_until_it_holds_an_allocation() {
+        let strangers = Permits::by_network(1, 1);
+        let address = [192, 0, 2, 1].into();
+        let stranger = strangers.acquire(address).expect("the first");
+        let (sender, packets) = packet_queue();
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let writing = tokio::spawn(write(ours, packets, watch::Sender::new(false), stranger));
+        // A Binding success, then an Allocate success.
+        for (kind, still) in [([0x01, 0x01], true), ([0x01, 0x03], false)] {
+            assert!(sender.send(&[&kind]));
+            theirs.read_exact(&mut [0; 2]).await.expect("sent");
+            assert_eq!(strangers.acquire(address).is_none(), still, "{kind:?}");
+        }
+        drop(sender);
+        writing.await.expect("it ends");
+    }
 }
