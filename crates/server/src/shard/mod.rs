@@ -25,6 +25,7 @@ pub use handle::StartError;
 pub(crate) use handle::{Events, OpenMedia, RoomShards, Shards};
 pub(crate) use live_relays::LiveRelays;
 pub(crate) use queue::{Command, ShardSender};
+pub(crate) use tcp::SharedPort;
 pub(crate) use turn::{FromSibling, Listeners, StreamCommand, TurnPart, unix_seconds};
 
 /// The relay of a place in the table of sockets.

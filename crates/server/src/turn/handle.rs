@@ -23,7 +23,10 @@ use super::{
 use crate::{
     config::TurnConfig,
     metrics::MediaMetrics,
-    shard::{self, Events, Listeners, LiveRelays, OpenMedia, RoomShards, ShardSender, Shards, TurnPart, unix_seconds},
+    shard::{
+        self, Events, Listeners, LiveRelays, OpenMedia, RoomShards, ShardSender, Shards, SharedPort, TurnPart,
+        unix_seconds,
+    },
     tls::Identity,
 };
 
@@ -224,6 +227,16 @@ impl TurnHandle {
     /// until the deadline.
     pub fn drain(&self, deadline: Option<Instant>) {
         self.shards.senders().iter().for_each(|shard| shard.drain(deadline));
+    }
+
+    /// Who takes TURN connections that were accepted elsewhere.
+    pub(crate) fn streams(&self) -> Streams {
+        self.streams.clone()
+    }
+
+    /// Who takes ICE-TCP connections that were accepted elsewhere.
+    pub(crate) fn shared_port(&self) -> SharedPort {
+        self.shards.shared_port()
     }
 
     /// Live allocations.

@@ -22,4 +22,4 @@ pub(crate) use handle::{TurnTls, start_with};
 pub(crate) use listener::open_tcp;
 pub use metrics::TurnMetrics;
 pub(crate) use relay_socket::{Opened, RelaySockets};
-pub(crate) use stream::{PacketReceiver, PacketSender, packet_queue};
+pub(crate) use stream::{PacketReceiver, PacketSender, Streams, packet_queue};

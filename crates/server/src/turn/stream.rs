@@ -58,7 +58,7 @@ const STRANGERS_PER_NETWORK: u32 = 256;
 
 /// What the connections share.
 #[derive(Clone, Debug)]
-pub(super) struct Streams {
+pub(crate) struct Streams {
     shards: Arc<[ShardSender]>,
     permits: Permits,
     /// Of connections without an allocation, handshake or not.
@@ -128,6 +128,16 @@ impl Streams {
                 Err(_) => tracing::debug!(client = %Pii(client), "a TLS handshake for TURN took too long"),
             },
         }
+        drop(permit);
+    }
+
+    /// Takes over a connection that was accepted elsewhere.
+    pub(crate) async fn take(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
+        let address = client.client.ip();
+        let (Some(permit), Some(stranger)) = (self.permits.acquire(address), self.strangers.acquire(address)) else {
+            return;
+        };
+        self.exchange(stream, client, stranger).await;
         drop(permit);
     }
 
