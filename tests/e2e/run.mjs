@@ -32,7 +32,7 @@ asRoot.push('mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"', 'sh')
  */
 function run(file) {
   const pattern = process.env.TEST ? [`--test-name-pattern=${process.env.TEST}`] : [];
-  const prefix = file === 'network.test.mjs' && process.getuid() !== 0 ? asRoot : [];
+  const prefix = file.endsWith('network.test.mjs') && process.getuid() !== 0 ? asRoot : [];
   const [program, ...args] = [...prefix, process.execPath, '--test-reporter=spec', ...pattern, path.join(here, file)];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: longest });
   for (const sink of [process.stdout, report]) child.stdout.pipe(sink, { end: false });
