@@ -10,7 +10,7 @@ use lab::{Madang, coturn::Coturn, natlab};
 use madang_lab::{
     LinkConfig,
     nat::{Dependence, NatConfig},
-    yard::{Home, Layer, Yard, finish},
+    yard::{Home, Layer, Masquerade, Yard, finish, skip},
 };
 use serde_json::Value;
 
@@ -72,6 +72,25 @@ fn natdiscovery_finds_each_of_the_nine_kinds_with_our_server() {
     everyone_finds_out(&homes, &server.turn.ip().to_string());
 }
 
+#[test]
+fn natdiscovery_finds_what_the_kernels_own_nat_is_like() {
+    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let server = Coturn::start(yard.internet());
+    let strict = Dependence::AddressAndPortDependent;
+    let kinds = [
+        (Masquerade::Preserving, Dependence::EndpointIndependent),
+        (Masquerade::FullyRandom, Dependence::AddressAndPortDependent),
+    ];
+    let homes: Vec<_> = kinds
+        .into_iter()
+        .map(|(kind, mapping)| {
+            let home = yard.home(&[Layer::Kernel(kind)]).expect("a home");
+            (home, vec![words("Mapping", mapping), words("Filtering", strict)])
+        })
+        .collect();
+    everyone_finds_out(&homes, &server.address.ip().to_string());
+}
+
 /// What `madang diagnose` says of mapping and filtering, in the words of [`words`].
 fn diagnose(home: &Home, server: &Madang) -> Vec<String> {
     let mut command = home.host().command(lab::program());
@@ -87,6 +106,9 @@ fn diagnose(home: &Home, server: &Madang) -> Vec<String> {
 
 #[test]
 fn madang_diagnose_finds_each_of_the_nine_kinds() {
+    if !lab::knows("diagnose", "--json") {
+        return skip("this madang has no diagnose");
+    }
     let Some(mut yard) = Yard::open(natlab()) else { return };
     let server = Madang::start(&yard);
     for (home, expected) in nine(&mut yard) {

@@ -22,7 +22,7 @@ use lab::{
 use madang_lab::{
     matrix::{Access, pairs},
     nat::NatKind,
-    yard::Yard,
+    yard::{Yard, skip},
 };
 
 const FULL: Access = Access::Behind(NatKind::FullCone);
@@ -119,4 +119,12 @@ fn table(outcomes: &[(Cell, Outcome)]) -> String {
 #[test]
 fn two_aiortc_clients_meet_wherever_they_can_and_by_the_relay_everywhere() {
     everyone_meets_as_expected(Program::Aiortc);
+}
+
+#[test]
+fn two_native_participants_meet_wherever_they_can_and_by_the_relay_everywhere() {
+    if !lab::knows("join", "--ice") {
+        return skip("this madang's join has no links between participants");
+    }
+    everyone_meets_as_expected(Program::Join);
 }

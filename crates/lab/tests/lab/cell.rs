@@ -65,8 +65,9 @@ impl Outcome {
             self.met != direct || self.relayed > 0.0
         } else {
             let between = self.relayed > CHECKS && !relayed;
-            let word = self.said_relayed.iter().flatten().any(|said| *said != relayed);
-            !self.met || between || word || (!direct && !relayed)
+            // Who has no relay of their own may see the other's as an address like any.
+            let word = self.said_relayed.contains(&Some(true)) == relayed;
+            !self.met || between || !word || (!direct && !relayed)
         };
         wrong.then(|| format!("{one} and {other} with {servers:?}: {self:?}"))
     }

@@ -94,27 +94,23 @@ impl Client {
         self.lines().iter().any(|line| line["event"] == event)
     }
 
-    /// Whether it has decoded pictures of the other, or got them whole.
+    /// Whether it has decoded pictures of the other, or receives them.
     pub(crate) fn sees(&self) -> bool {
         match self.program {
             Program::Aiortc => self.lines().iter().any(|line| line["event"] == "video"),
-            Program::Join => self.lines().iter().any(|line| line["event"] == "first_frame"),
+            Program::Join => self.lines().iter().any(|line| line["event"] == "receiving"),
         }
     }
 
-    /// What it says of its path: whether that leads through a relay.
+    /// What it says of its path: whether that leads through a relay, as far as it knows.
     pub(crate) fn says_relayed(&self) -> Option<bool> {
+        let event = match self.program {
+            Program::Aiortc => "link",
+            Program::Join => "path",
+        };
         let lines = self.lines();
-        match self.program {
-            Program::Aiortc => {
-                let link = lines.iter().rfind(|line| line["event"] == "link" && line["state"] == "connected")?;
-                Some(link["local"] == "relay" || link["remote"] == "relay")
-            }
-            Program::Join => {
-                let link = lines.iter().rfind(|line| line["event"] == "path")?;
-                Some(link["path"].as_str()?.starts_with("relay"))
-            }
-        }
+        let path = lines.iter().rfind(|line| line["event"] == event && line["local"].is_string())?;
+        Some(path["local"] == "relay" || path["remote"] == "relay")
     }
 }
 
@@ -138,11 +134,8 @@ fn aiortc(home: &Home, server: &Madang, room: &str, name: &str, via: Via) -> Com
 fn join(home: &Home, server: &Madang, room: &str, name: &str, via: Via) -> Command {
     let mut command = home.host().command(super::program());
     command.args(["join", &format!("http://{}/r/{room}", server.http), "--name", name, "--json"]);
-    command.args(["--publish", "pattern", "--no-simulcast", "--topology", "mesh", "--relay"]);
-    command.arg(match via {
-        Via::Stun => "none",
-        Via::Udp => "udp",
-        Via::Tcp => "tcp",
-    });
+    command.args(["--publish", "pattern", "--no-simulcast", "--topology", "mesh", "--ice"]);
+    // It finds out by itself how a relay is to be reached.
+    command.arg(if via == Via::Stun { "stun-only" } else { "all" });
     command
 }

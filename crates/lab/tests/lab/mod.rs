@@ -28,3 +28,9 @@ pub(crate) fn program() -> PathBuf {
     assert!(path.exists(), "{} is missing: run `cargo build -p madang`, or set MADANG_BIN", path.display());
     path
 }
+
+/// Whether that program knows a subcommand, and an option of it.
+pub(crate) fn knows(subcommand: &str, option: &str) -> bool {
+    let help = std::process::Command::new(program()).args([subcommand, "--help"]).output().expect("it starts");
+    help.status.success() && String::from_utf8_lossy(&help.stdout).contains(option)
+}
