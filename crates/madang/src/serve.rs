@@ -3,10 +3,17 @@
 use std::{error::Error, io::Write};
 
 use clap::Args;
-use madang_server::{Config, Server, config::LogFormat, network_urls};
+use madang_server::{
+    Config, Server,
+    config::{Change, LogFormat},
+    network_urls,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{Source, limits, log};
+use crate::{
+    Source, limits,
+    log::{self, Level},
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,14 +39,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let config = options.source.load()?;
     let level = options.log_level.as_deref().unwrap_or(&config.log.level);
     let format = options.log.unwrap_or(config.log.format);
-    log::start(level, format)?;
+    let level = log::start(level, format)?;
     limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, format))
+    runtime.block_on(serve(options, config, format, &level))
 }
 
-async fn serve(config: Config, format: LogFormat) -> Result<(), Box<dyn Error>> {
-    let mut end = Signals::new()?;
+async fn serve(options: &Options, config: Config, format: LogFormat, level: &Level) -> Result<(), Box<dyn Error>> {
+    let (mut end, mut hangup) = (Signals::new()?, signal(SignalKind::hangup())?);
     let server = Server::start(config.clone()).await?;
     if format == LogFormat::Text {
         greet(&server, &config);
@@ -48,12 +55,39 @@ async fn serve(config: Config, format: LogFormat) -> Result<(), Box<dyn Error>> 
     writeln!(out, "ready {}", serde_json::to_string(server.addresses())?)?;
     out.flush()?;
     drop(out);
-    end.next().await;
+    loop {
+        tokio::select! {
+            () = end.next() => break,
+            _ = hangup.recv() => reload(options, &server, level),
+        }
+    }
     tokio::select! {
         () = server.drain() => tracing::info!("drained"),
         () = end.next() => tracing::warn!("a second signal: ending at once"),
     }
     Ok(())
+}
+
+/// SIGHUP: takes over the configuration as it is now, or nothing of it when anything is wrong.
+fn reload(options: &Options, server: &Server, level: &Level) {
+    let taken = || -> Result<Vec<Change>, Box<dyn Error>> {
+        let config = options.source.load()?;
+        let filter = log::filter(options.log_level.as_deref().unwrap_or(&config.log.level))?;
+        let changes = server.reload(&config)?;
+        level.set(filter);
+        Ok(changes)
+    };
+    match taken() {
+        Ok(changes) => {
+            let keys = |live| changes.iter().filter(|change| change.live == live).map(|change| change.key);
+            let [changed, restart] = [true, false].map(|live| keys(live).collect::<Vec<_>>().join(", "));
+            tracing::info!(%changed, "the configuration was read again");
+            if !restart.is_empty() {
+                tracing::warn!(%restart, "these keys change with a restart only");
+            }
+        }
+        Err(why) => tracing::error!(%why, "the configuration cannot be used, the former stays"),
+    }
 }
 
 /// SIGTERM and SIGINT mean the same.

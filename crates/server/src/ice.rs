@@ -7,7 +7,7 @@ use std::{
 
 use madang_protocol::IceServer;
 
-use crate::turn::TurnHandle;
+use crate::{config::TurnConfig, turn::TurnHandle};
 
 /// How long a minted credential opens new allocations. One that is open outlives it.
 const TTL: Duration = Duration::from_secs(3600);
@@ -28,7 +28,12 @@ impl IceServers {
 
     /// The servers for `user`, a client that reached us as `host`, and when fresh ones are due.
     pub(crate) fn mint(&self, host: &str, user: &str) -> (Vec<IceServer>, Duration) {
-        let (username, credential) = self.turn.mint(user, TTL);
+        (self.mint_for(host, user, TTL), RENEW_IN)
+    }
+
+    /// The same with credentials that open new allocations for `ttl`.
+    pub(crate) fn mint_for(&self, host: &str, user: &str, ttl: Duration) -> Vec<IceServer> {
+        let (username, credential) = self.turn.mint(user, ttl);
         let (mut stun, mut turn) = (Vec::new(), Vec::new());
         for address in &self.turn.addresses().turn {
             let at = reachable(*address, host, &self.public);
@@ -45,16 +50,20 @@ impl IceServers {
             let mut seen = std::collections::HashSet::new();
             urls.retain(|url| seen.insert(url.clone()));
         }
-        let servers = vec![
+        vec![
             IceServer { urls: stun, username: None, credential: None },
             IceServer { urls: turn, username: Some(username), credential: Some(credential) },
-        ];
-        (servers, RENEW_IN)
+        ]
     }
 
     /// Whether STUN and TURN have ended although nobody asked for it.
     pub(crate) fn is_relay_dead(&self) -> bool {
         self.turn.is_dead()
+    }
+
+    /// Takes over users, peers and limits of TURN; what lives goes on.
+    pub(crate) fn reload(&self, config: &TurnConfig) {
+        self.turn.reload(config);
     }
 
     /// Refuses new allocations from now on; those that are left end at the deadline.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`config`] | defaults, file and environment into one checked [`Config`] |
 //! | [`server`](Server) | binds everything, wires everything, drains |
+//! | `reload` | takes over a changed configuration without touching what lives |
 //! | `listen`, `tls` | TCP connections, counted and encrypted |
 //! | `http` | pages, health, metrics |
 //! | `media` | what carries links to the server |
@@ -21,6 +22,7 @@ mod http;
 mod ice;
 mod listen;
 mod metrics;
+mod reload;
 mod server;
 mod shard;
 mod signaling;

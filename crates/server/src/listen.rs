@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -38,17 +38,20 @@ pub(crate) struct Peer {
 }
 
 /// How many connections there may be, in all and from one address.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Permits(Arc<Counts>);
 
+#[derive(Debug)]
 struct Counts {
-    most: u32,
-    most_per_address: u32,
+    /// What counts as one address.
+    place: fn(IpAddr) -> IpAddr,
     held: Mutex<Held>,
 }
 
-#[derive(Default)]
+#[derive(Debug)]
 struct Held {
+    most: u32,
+    most_per_address: u32,
     all: u32,
     by_address: HashMap<IpAddr, u32>,
 }
@@ -61,14 +64,30 @@ pub(crate) struct Permit {
 
 impl Permits {
     pub(crate) fn new(most: u32, most_per_address: u32) -> Self {
-        Self(Arc::new(Counts { most, most_per_address, held: Mutex::default() }))
+        Self::by(prefix, most, most_per_address)
+    }
+
+    /// The same for whole networks, a /24 or a /56, in place of addresses.
+    pub(crate) fn by_network(most: u32, most_per_network: u32) -> Self {
+        Self::by(network, most, most_per_network)
+    }
+
+    fn by(place: fn(IpAddr) -> IpAddr, most: u32, most_per_address: u32) -> Self {
+        let held = Held { most, most_per_address, all: 0, by_address: HashMap::new() };
+        Self(Arc::new(Counts { place, held: Mutex::new(held) }))
+    }
+
+    /// Other limits from now on. Whoever is over them already stays.
+    pub(crate) fn limit(&self, most: u32, most_per_address: u32) {
+        let mut held = self.0.held.lock();
+        (held.most, held.most_per_address) = (most, most_per_address);
     }
 
     pub(crate) fn acquire(&self, address: IpAddr) -> Option<Permit> {
-        let address = prefix(address);
+        let address = (self.0.place)(address);
         let mut held = self.0.held.lock();
         let mine = held.by_address.get(&address).copied().unwrap_or(0);
-        if held.all >= self.0.most || mine >= self.0.most_per_address {
+        if held.all >= held.most || mine >= held.most_per_address {
             return None;
         }
         held.all += 1;
@@ -98,12 +117,22 @@ pub(crate) fn prefix(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The network that is held responsible for an address.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & 0xFFFF_FF00)),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 72 << 72)),
+    }
+}
+
 /// What every listener of HTTP shares.
 #[derive(Clone)]
 pub(crate) struct Web {
     pub(crate) router: Router,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) permits: Permits,
+    /// Of connections whose TLS handshake isn't done.
+    pub(crate) half_open: Permits,
     pub(crate) handshake_timeout: Duration,
 }
 
@@ -132,11 +161,16 @@ impl Web {
         let peer = Peer { address, local };
         match self.tls.clone() {
             None => self.speak(Counted::new(stream, permit), peer).await,
-            Some(tls) => match timeout(self.handshake_timeout, tls.accept(Counted::new(stream, permit))).await {
-                Ok(Ok(stream)) => self.speak(stream, peer).await,
-                Ok(Err(why)) => tracing::debug!(%why, "a TLS handshake failed"),
-                Err(_) => tracing::debug!("a TLS handshake took too long"),
-            },
+            Some(tls) => {
+                let Some(half_open) = self.half_open.acquire(address.ip()) else { return };
+                let shaken = timeout(self.handshake_timeout, tls.accept(Counted::new(stream, permit))).await;
+                drop(half_open);
+                match shaken {
+                    Ok(Ok(stream)) => self.speak(stream, peer).await,
+                    Ok(Err(why)) => tracing::debug!(%why, "a TLS handshake failed"),
+                    Err(_) => tracing::debug!("a TLS handshake took too long"),
+                }
+            }
         }
     }
 
@@ -254,6 +288,28 @@ mod tests {
         let written = async { while counted.write_all(&[0; 65_536]).await.is_ok() {} };
         timeout(STALLED, written).await.expect("the write is given up");
         drop(client);
+    }
+
+    #[test]
+    fn limits_that_change_count_from_now_on_and_end_nothing() {
+        let (permits, address) = (Permits::new(2, 2), IpAddr::from([192, 0, 2, 1]));
+        let held = [permits.acquire(address), permits.acquire(address)];
+        assert!(held.iter().all(Option::is_some));
+        permits.limit(1, 1);
+        assert!(permits.acquire(address).is_none());
+        permits.limit(3, 3);
+        assert!(permits.acquire(address).is_some());
+    }
+
+    #[test]
+    fn neighbours_share_what_a_network_may_have() {
+        let permits = Permits::by_network(3, 1);
+        let acquire = |text: &str| permits.acquire(text.parse().expect("an address"));
+        let held = acquire("192.0.2.1");
+        assert!(held.is_some() && acquire("192.0.2.200").is_none());
+        let other = acquire("2001:db8:0:1::1");
+        assert!(other.is_some() && acquire("2001:db8:0:2::1").is_none());
+        assert!(acquire("2001:db8:0:100::1").is_some());
     }
 
     #[test]

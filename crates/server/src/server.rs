@@ -18,17 +18,24 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     addresses,
     auth::Gate,
-    config::{Config, TlsMode},
+    config::{Change, Config, TlsMode},
     drain::Drain,
-    http,
+    http::{self, check::Checks},
     ice::IceServers,
     listen::{Permits, Web},
     metrics::{MediaMetrics, Metrics},
+    reload::Reloader,
     shard::{self, OpenMedia},
     signaling::{arrivals::Arrivals, local::LocalRooms, rooms::Rooms},
     tls::{Tls, TlsError},
     turn::{self, TurnMetrics},
 };
+
+/// Connections in all whose TLS handshake isn't done: each may last as long as a handshake may.
+const HALF_OPEN: u32 = 4096;
+
+/// The same of one network, which may be a whole office that comes back after a restart.
+const HALF_OPEN_PER_NETWORK: u32 = 512;
 
 /// How long the last words to everyone may take when the server goes down.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -83,6 +90,7 @@ pub(crate) struct App {
     pub(crate) drain: Drain,
     pub(crate) signaling_permits: Permits,
     pub(crate) arrivals: Arrivals,
+    pub(crate) checks: Checks,
     connections: AtomicU64,
 }
 
@@ -96,6 +104,7 @@ impl App {
 pub struct Server {
     app: Arc<App>,
     addresses: Addresses,
+    reloader: Reloader,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -106,7 +115,7 @@ impl Server {
     /// When an address or a certificate cannot be used; nothing is left running then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let listeners = bind("http.listen", &config.http.listen).await?;
-        let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?;
+        let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?.map(Arc::new);
         let turn_metrics = TurnMetrics::new();
         let tls_config = tls.as_ref().map(|tls| tls.config.clone());
         let media_metrics = MediaMetrics::default();
@@ -134,6 +143,7 @@ impl Server {
             drain: Drain::new(),
             signaling_permits: Permits::new(u32::MAX, config.signaling.max_connections_per_address),
             arrivals: Arrivals::new(config.signaling.max_connections_per_address, config.room.resume_grace.0),
+            checks: Checks::new(),
             connections: AtomicU64::new(1),
             config,
         });
@@ -141,19 +151,31 @@ impl Server {
             router: http::router(app.clone()),
             tls: tls.as_ref().map(|tls| TlsAcceptor::from(tls.config.clone())),
             permits: Permits::new(app.config.http.max_connections, app.config.http.max_connections_per_address),
+            half_open: Permits::by_network(HALF_OPEN, HALF_OPEN_PER_NETWORK),
             handshake_timeout: app.config.http.handshake_timeout.0,
         };
         let mut tasks: Vec<_> =
             listeners.into_iter().map(|(listener, _)| tokio::spawn(web.clone().accept(listener))).collect();
-        tasks.extend(tls.map(|tls| tokio::spawn(tls.keep_fresh())));
+        tasks.extend(tls.clone().map(|tls| tokio::spawn(tls.keep_fresh())));
         tasks.push(carried);
-        Ok(Self { app, addresses, tasks })
+        let reloader = Reloader::new(app.clone(), tls, web.permits);
+        Ok(Self { app, addresses, reloader, tasks })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// Takes over what of a changed configuration it can without touching what lives: users,
+    /// secrets, peers and limits of TURN, connection limits, certificates. Says what is another
+    /// than before; what isn't [`Change::live`] needs a restart. `log.level` is the caller's.
+    ///
+    /// # Errors
+    /// When the certificate cannot be used; nothing has changed then.
+    pub fn reload(&self, config: &Config) -> Result<Vec<Change>, TlsError> {
+        self.reloader.reload(config)
     }
 
     /// Goes down without dropping anyone: newcomers are refused from now on; after the

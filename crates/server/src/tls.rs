@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::{
     ServerConfig,
@@ -20,7 +20,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::config::{Config, TlsMode};
+use crate::config::{self, Config, TlsMode};
 
 /// How often the files are looked at for a change.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ pub enum TlsError {
 pub(crate) struct Tls {
     pub(crate) config: Arc<ServerConfig>,
     certificate: Arc<Certificate>,
-    files: Option<Files>,
+    files: Mutex<Option<Files>>,
 }
 
 /// The certificate in use.
@@ -79,8 +79,7 @@ impl Tls {
     /// Sets TLS up; `names` are the addresses that a self-signed certificate is made for.
     pub(crate) fn new(config: &Config, names: &[IpAddr]) -> Result<Option<Self>, TlsError> {
         let tls = &config.tls;
-        let files =
-            (!tls.cert.is_empty()).then(|| Files { cert: PathBuf::from(&tls.cert), key: PathBuf::from(&tls.key) });
+        let files = Files::of(tls);
         let key = match (tls.mode, &files) {
             (TlsMode::Off, _) | (TlsMode::Files, None) => return Ok(None),
             (TlsMode::Files, Some(files)) => files.load()?,
@@ -101,16 +100,25 @@ impl Tls {
             .with_cert_resolver(certificate.clone());
         // RFC 7443: a TURN client may name its protocol; most name none.
         config.alpn_protocols = vec![b"http/1.1".to_vec(), b"stun.turn".to_vec()];
-        Ok(Some(Self { config: Arc::new(config), certificate, files }))
+        Ok(Some(Self { config: Arc::new(config), certificate, files: Mutex::new(files) }))
+    }
+
+    /// Reads the certificate again, from where it is now. One that cannot be used changes nothing.
+    pub(crate) fn reload(&self, tls: &config::Tls) -> Result<(), TlsError> {
+        let Some(files) = Files::of(tls) else { return Ok(()) };
+        let key = files.load()?;
+        *self.files.lock() = Some(files);
+        *self.certificate.0.write() = Arc::new(key);
+        Ok(())
     }
 
     /// Takes over the files' content whenever it changes. A file that cannot be used changes nothing.
-    pub(crate) async fn keep_fresh(self) {
-        let Some(files) = self.files else { return };
-        let mut seen = files.changed();
+    pub(crate) async fn keep_fresh(self: Arc<Self>) {
+        let mut seen = self.files.lock().as_ref().map(Files::changed);
         loop {
             tokio::time::sleep(RELOAD_EVERY).await;
-            let now = files.changed();
+            let Some(files) = self.files.lock().clone() else { return };
+            let now = Some(files.changed());
             if now == seen {
                 continue;
             }
@@ -127,6 +135,10 @@ impl Tls {
 }
 
 impl Files {
+    fn of(tls: &config::Tls) -> Option<Self> {
+        (!tls.cert.is_empty()).then(|| Self { cert: PathBuf::from(&tls.cert), key: PathBuf::from(&tls.key) })
+    }
+
     fn changed(&self) -> [Option<SystemTime>; 2] {
         [&self.cert, &self.key].map(|path| std::fs::metadata(path).and_then(|data| data.modified()).ok())
     }

@@ -5,9 +5,12 @@
 mod support;
 
 use madang_protocol::Role;
-use madang_server::auth::{Claims, sign};
+use madang_server::{
+    Server,
+    auth::{Claims, sign},
+};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{Client, get, hello, start};
 
 const KEYED: &str = "[auth.keys]\nweb = \"a secret for the tests\"\n";
@@ -19,7 +22,9 @@ fn token(room: &str, identity: &str, role: Role, ttl: u64) -> String {
 #[tokio::test]
 async fn every_answer_carries_the_headers_that_protect_a_page() {
     let server = start("").await;
-    for path in ["/", "/r/yard", "/learn", "/app/nothing.js", "/nothing", "/v1/rooms/yard", "/healthz"] {
+    for path in
+        ["/", "/r/yard", "/learn", "/check", "/app/nothing.js", "/nothing", "/v1/rooms/yard", "/v1/check", "/healthz"]
+    {
         let (_, head, _) = get(&server, path, "").await;
         for header in [
             "content-security-policy: default-src 'self';",
@@ -161,4 +166,71 @@ async fn a_token_is_renewed_before_it_expires() {
     let fresh = client.hear("token").await["token"].as_str().unwrap().to_owned();
     let (status, _, _) = get(&server, &format!("/v1/rooms/yard?token={fresh}"), "").await;
     assert_eq!(status, 200);
+}
+
+async fn check(server: &Server, head: &str) -> (u16, Value) {
+    let (status, _, body) = get(server, "/v1/check", head).await;
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+fn relay(answer: &Value) -> &Value {
+    let servers = answer["ice_servers"].as_array().unwrap();
+    servers.iter().find(|server| server["urls"][0].as_str().unwrap().starts_with("turn:")).unwrap()
+}
+
+#[tokio::test]
+async fn a_check_borrows_the_relay_for_five_minutes() {
+    let server = start("").await;
+    let (status, head, _) = get(&server, "/v1/check", "").await;
+    assert!(status == 200 && head.contains("cache-control: no-store"), "{head}");
+    let (_, answer) = check(&server, "Sec-Fetch-Site: same-origin\r\n").await;
+    assert_eq!((&answer["expires_in"], &answer["certificate"]), (&json!(300), &json!("none")));
+    let relay = relay(&answer);
+    let (time, account) = relay["username"].as_str().unwrap().split_once(':').unwrap();
+    let left = time.parse::<u64>().unwrap() - SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!((295..=300).contains(&left) && account.starts_with("check-"), "{relay}");
+    assert!(relay["credential"].as_str().is_some_and(|credential| !credential.is_empty()));
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_may_not_check() {
+    let server = start("").await;
+    for head in ["Sec-Fetch-Site: cross-site\r\n", "Origin: https://evil.example\r\n"] {
+        let (status, answer) = check(&server, head).await;
+        assert_eq!((status, &answer["code"]), (403, &json!("forbidden")), "{head}");
+        assert!(answer.get("ice_servers").is_none());
+    }
+}
+
+#[tokio::test]
+async fn where_there_are_keys_only_a_token_brings_credentials_for_a_check() {
+    let server = start(KEYED).await;
+    let mut late = Claims::new("ada", "yard", Role::Host, Duration::from_secs(60));
+    late.exp -= 3600;
+    let late = sign(&late, "web", "a secret for the tests").unwrap();
+    for (token, refused) in [
+        (None, Some("unauthorized")),
+        (Some("nonsense".into()), Some("unauthorized")),
+        (Some(late), Some("token_expired")),
+        (Some(token("yard", "ada", Role::Viewer, 60)), None),
+        (Some(token("cellar", "ada", Role::Participant, 60)), None),
+    ] {
+        let head = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let (status, answer) = check(&server, &head).await;
+        assert_eq!((status, answer["refused"].as_str()), (200, refused), "{head}");
+        let relay = relay(&answer);
+        assert!(!relay["urls"].as_array().unwrap().is_empty(), "the addresses are no secret: {answer}");
+        assert_eq!(relay.get("credential").is_some(), refused.is_none(), "{answer}");
+        assert_eq!(answer.get("expires_in").is_some(), refused.is_none(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn one_address_may_not_check_without_end() {
+    let server = start("").await;
+    for _ in 0..20 {
+        assert_eq!(check(&server, "").await.0, 200);
+    }
+    let (status, answer) = check(&server, "").await;
+    assert_eq!((status, &answer["code"]), (429, &json!("rate_limited")));
 }

@@ -25,6 +25,11 @@ pub(crate) struct Elsewhere {
 }
 
 impl Elsewhere {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
     pub(crate) fn new(now: Instant) -> Self {
         Self { young: Clients::default(), old: Clients::default(), since: now }
     }

@@ -172,6 +172,24 @@ mod tests {
         }
     }
 
+    /// RFC 8489 appendix B.1 as erratum 6268 has it, with the password after its preparation.
+    #[test]
+    fn the_sample_request_of_rfc_8489_b_1() {
+        let hex = "00010090 2112a442 78ad3433c6ad72c029da412e 001e0020 4a3cf38fef6992bda952c6780417da0f \
+                   24819415569e60b205c46e41407f1704 00150029 6f624d61744a6f7332414141 43662f2f3439396b \
+                   39353464364f4c33 346f4c3946535476 7936347341000000 0014000b 6578616d706c652e6f726700 \
+                   001d0004 00020000 001c0020 b5c7bf005b6c52a21c51c5e892f81924 136296cb927c43149309278cc6518e65";
+        let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
+        let bytes: Vec<u8> = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
+        let message = Message::from_bytes(&bytes).expect("well-formed");
+        let name = "\u{30DE}\u{30C8}\u{30EA}\u{30C3}\u{30AF}\u{30B9}";
+        let hash = message.attribute::<madang_wire::stun::Userhash>().expect("a hash");
+        assert_eq!(*hash.hash(), madang_wire::stun::Userhash::compute(name, "example.org"));
+        let key = |password| Key::new(name, "example.org", password, PasswordAlgorithmValue::SHA256);
+        assert!(Integrity::Sha256.holds(&message, &key("TheMatrIX")));
+        assert!(!Integrity::Sha256.holds(&message, &key("TheMatrix")));
+    }
+
     #[test]
     fn both_attributes_can_stand_one_after_the_other() {
         let key = Key::new("user", "realm", "password", PasswordAlgorithmValue::MD5);

@@ -26,6 +26,11 @@ pub(crate) struct Replies {
 }
 
 impl Replies {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() + self.order.len()
+    }
+
     pub(crate) fn recall(&mut self, now: Instant, client: FiveTuple, transaction: TransactionId) -> Option<Vec<u8>> {
         self.forget(now);
         self.bytes.get(&(client, transaction)).cloned()

@@ -48,6 +48,11 @@ pub(crate) struct Reservations {
 }
 
 impl Reservations {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
+    }
+
     pub(crate) fn new(seed: &[u8; 32], shard: Shard) -> Self {
         let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, seed), b"reservation token");
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()), shard, made: 0, held: HashMap::new() }

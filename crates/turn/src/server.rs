@@ -396,3 +396,82 @@ impl UnixClock {
         self.seconds.saturating_add(now.saturating_duration_since(self.at).as_secs())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::Arc};
+
+    use madang_wire::{
+        Transport,
+        stun::{ALLOCATE, MessageType, MessageWrite, MessageWriteExt, MessageWriteVec, Nonce, Realm, Username},
+    };
+
+    use super::*;
+    use crate::{Credentials, Limits, PeerPolicy, Quota};
+
+    fn server(now: Instant) -> Server {
+        let users = [("alice".to_owned(), "wonder".to_owned())].into();
+        let config = Config {
+            realm: "madang".into(),
+            credentials: Credentials { users, ..Credentials::default() },
+            policy: PeerPolicy::default(),
+            media: Vec::new(),
+            relay_ipv4: true,
+            relay_ipv6: true,
+            dont_fragment: true,
+            tcp_relay: true,
+            mobility: true,
+            alternates: Vec::new(),
+            response_port_and_padding: true,
+            software: None,
+            shard: 0,
+            directory: None,
+            quota: Arc::new(Quota::new(now)),
+            limits: Limits::default(),
+        };
+        Server::new(config, [7; 32], now, 1_700_000_000)
+    }
+
+    #[test]
+    fn a_hundred_thousand_spoofed_allocates_leave_nothing_behind() {
+        let now = Instant::now();
+        let mut server = server(now);
+        let bare = Message::builder(
+            MessageType::from_class_method(MessageClass::Request, ALLOCATE),
+            5.into(),
+            MessageWriteVec::new(),
+        );
+        let bare = bare.finish();
+        let mut signed = Message::builder(
+            MessageType::from_class_method(MessageClass::Request, ALLOCATE),
+            5.into(),
+            MessageWriteVec::new(),
+        );
+        signed.add_attribute(&Username::new("alice").expect("short")).expect("room");
+        signed.add_attribute(&Realm::new("madang").expect("short")).expect("room");
+        signed.add_attribute(&Nonce::new("obMatJos2gAAAAAAAAAAAAAAAAAAAAAAAAA").expect("short")).expect("room");
+        let mut signed = signed.finish();
+        crate::integrity::Integrity::Sha1.append(
+            &mut signed,
+            &crate::integrity::Key::new("alice", "madang", "guess", madang_wire::stun::PasswordAlgorithmValue::MD5),
+        );
+        let mut answered = 0;
+        for n in 0..100_000u32 {
+            let [a, b, c, d] = n.to_be_bytes();
+            let from = FiveTuple {
+                client: SocketAddr::from(([11 + a, b, c, d], 1000)),
+                server: SocketAddr::from(([198, 51, 100, 1], 3478)),
+                transport: Transport::Udp,
+            };
+            server.handle_input(now, Input::Client { from, data: if n % 2 == 0 { &bare } else { &signed } });
+            while let Output::Transmit(_) = server.poll_output() {
+                answered += 1;
+            }
+        }
+        // All but those whose network shares its bucket with too many others.
+        assert!(answered > 90_000, "{answered}");
+        assert_eq!((server.allocations.len(), server.openings.len(), server.config.quota.taken()), (0, 0, 0));
+        assert_eq!((server.replies.len(), server.reservations.len(), server.elsewhere.len()), (0, 0, 0));
+        assert_eq!((server.timers.next(), server.relay_ids.next), (None, 0));
+    }
+}

@@ -2,10 +2,11 @@
 
 mod world;
 
-use madang_turn::{Input, Limits, RelayId};
+use madang_turn::{AllocationChange, Bandwidth, Config, ConnectionId, Icmp, Input, Limits, RelayId};
 use madang_wire::stun::{
-    ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, ChannelNumberAttribute, Lifetime, REFRESH, RequestedTransport,
-    XorPeerAddress,
+    ALLOCATE, AdditionalAddressFamily, AddressFamily, CHANNEL_BIND, CONNECT, CONNECTION_BIND, CREATE_PERMISSION,
+    ChannelNumberAttribute, ConnectionIdAttribute, EvenPort, Lifetime, MOBILITY_TICKET, REFRESH, RawAttribute,
+    RequestedAddressFamily, RequestedTransport, XorPeerAddress,
 };
 use proptest::prelude::*;
 use world::{Client, PEER, World, addr, config};
@@ -82,11 +83,111 @@ fn apply(world: &mut World, clients: &mut [Client], step: Step) {
     }
 }
 
+/// What the switches add.
+#[derive(Clone, Debug)]
+enum WideStep {
+    Narrow(Step),
+    AllocateDual(u8),
+    AllocateMobile(u8),
+    AllocateTcp,
+    ReservePorts(u8),
+    RefreshFamily(u8, bool, u32),
+    Move(u8),
+    Connect(u16),
+    Connected(u32, bool),
+    PeerConnects(u8),
+    BindConnection(u8, u32),
+    ConnectionCloses(u32),
+    Icmp(u8, u8, u8),
+    Sibling(u8, Vec<u8>),
+    RelaysFail(bool),
+}
+
+fn wide_step() -> impl Strategy<Value = WideStep> {
+    let who = || 0u8..4;
+    prop_oneof![
+        8 => step().prop_map(WideStep::Narrow),
+        1 => who().prop_map(WideStep::AllocateDual),
+        1 => who().prop_map(WideStep::AllocateMobile),
+        2 => Just(WideStep::AllocateTcp),
+        1 => who().prop_map(WideStep::ReservePorts),
+        1 => (who(), any::<bool>(), prop_oneof![Just(0), Just(700)]).prop_map(|(who, ipv4, seconds)| WideStep::RefreshFamily(who, ipv4, seconds)),
+        1 => who().prop_map(WideStep::Move),
+        1 => (1u16..4).prop_map(WideStep::Connect),
+        1 => (0u32..5, any::<bool>()).prop_map(|(id, done)| WideStep::Connected(id, done)),
+        1 => who().prop_map(WideStep::PeerConnects),
+        1 => (who(), 0u32..5).prop_map(|(who, id)| WideStep::BindConnection(who, id)),
+        1 => (0u32..5).prop_map(WideStep::ConnectionCloses),
+        1 => (who(), any::<u8>(), any::<u8>()).prop_map(|(relay, kind, code)| WideStep::Icmp(relay, kind, code)),
+        1 => (who(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(relay, data)| WideStep::Sibling(relay, data)),
+        1 => any::<bool>().prop_map(WideStep::RelaysFail),
+    ]
+}
+
+fn apply_wide(world: &mut World, clients: &mut [Client], ticket: &mut Vec<u8>, step: WideStep) {
+    let relay = |world: &World, which: u8| world.relays.values().nth(usize::from(which)).copied();
+    let mobile = RawAttribute::new(MOBILITY_TICKET, &[]);
+    match step {
+        WideStep::Narrow(step) => apply(world, clients, step),
+        WideStep::AllocateDual(who) => {
+            clients[usize::from(who)].allocate_with(world, &[&AdditionalAddressFamily::new(AddressFamily::IPV6)]);
+        }
+        WideStep::AllocateMobile(who) => {
+            let answer = clients[usize::from(who)].allocate_with(world, &[&mobile]);
+            if let Some(raw) = answer.message().raw_attribute(MOBILITY_TICKET) {
+                *ticket = raw.value.to_vec();
+            }
+        }
+        WideStep::AllocateTcp => drop(clients[3].ask(world, ALLOCATE, &[&RequestedTransport::new(6)])),
+        WideStep::ReservePorts(who) => drop(clients[usize::from(who)].allocate_with(world, &[&EvenPort::new(true)])),
+        WideStep::RefreshFamily(who, ipv4, seconds) => {
+            let family = if ipv4 { AddressFamily::IPV4 } else { AddressFamily::IPV6 };
+            clients[usize::from(who)].ask(
+                world,
+                REFRESH,
+                &[&RequestedAddressFamily::new(family), &Lifetime::new(seconds)],
+            );
+        }
+        WideStep::Move(who) => {
+            let answer = clients[usize::from(who)].ask(world, REFRESH, &[&RawAttribute::new(MOBILITY_TICKET, ticket)]);
+            if let Some(raw) = answer.message().raw_attribute(MOBILITY_TICKET) {
+                *ticket = raw.value.to_vec();
+            }
+        }
+        WideStep::Connect(port) => {
+            let transaction = world.transaction();
+            let peer = XorPeerAddress::new(addr(&format!("9.9.9.9:{port}")), transaction);
+            let request = clients[3].request(CONNECT, transaction, &[&peer]);
+            world.send(clients[3].tuple, &request);
+        }
+        WideStep::Connected(id, established) => {
+            world.input(Input::Connected { connection: ConnectionId(id), established });
+        }
+        WideStep::PeerConnects(which) => {
+            world.input(Input::PeerConnected { relay: RelayId(which.into()), peer: addr(PEER) });
+        }
+        WideStep::BindConnection(who, id) => {
+            clients[usize::from(who)].ask(world, CONNECTION_BIND, &[&ConnectionIdAttribute::new(id)]);
+        }
+        WideStep::ConnectionCloses(id) => world.input(Input::ConnectionClosed { connection: ConnectionId(id) }),
+        WideStep::Icmp(relay, kind, code) => {
+            let icmp = Icmp { kind, code, data: 0 };
+            world.input(Input::PeerError { relay: RelayId(relay.into()), peer: addr(PEER), icmp });
+        }
+        WideStep::Sibling(which, data) => {
+            if let Some(to) = relay(world, which) {
+                world.input(Input::Sibling { to, from: addr("198.51.100.1:7"), data: &data });
+            }
+        }
+        WideStep::RelaysFail(fail) => world.relays_fail = fail,
+    }
+}
+
 proptest! {
     #[test]
     fn relays_and_allocations_agree_after_anything(steps in prop::collection::vec(step(), 0..60)) {
         let limits = Limits { allocations: 3, permissions: 2, channels: 2, ..Limits::default() };
-        let mut world = World::with(madang_turn::Config { limits, ..config() });
+        let mut world = World::with(Config { limits, ..config() });
         let mut clients: Vec<Client> = (0..4).map(|n| Client::alice(&format!("192.0.2.1:{}", 1000 + n))).collect();
         clients.iter_mut().for_each(|client| drop(client.challenge(&mut world)));
         for step in steps {
@@ -100,6 +201,33 @@ proptest! {
         prop_assert_eq!(world.server.allocations(), 0);
         prop_assert!(world.relays.is_empty());
         prop_assert_eq!(world.server.counters().allocations, [0; 4]);
+    }
+
+    #[test]
+    fn whatever_is_switched_on_the_books_are_right_in_the_end(
+        steps in prop::collection::vec(wide_step(), 0..80),
+    ) {
+        let limits = Limits { allocations: 4, permissions: 2, channels: 2, connections: 2, ..Limits::default() };
+        let limits = Limits { bandwidth: Bandwidth { per_user: 500, ..Bandwidth::default() }, ..limits };
+        let quota = std::sync::Arc::new(madang_turn::Quota::new(std::time::Instant::now()));
+        let config = Config { limits, mobility: true, tcp_relay: true, quota: quota.clone(), ..config() };
+        let mut world = World::with(config);
+        let mut clients: Vec<Client> = (0..4).map(|n| Client::alice(&format!("192.0.2.1:{}", 1000 + n))).collect();
+        clients[3].tuple.transport = madang_wire::Transport::Tcp;
+        let mut ticket = Vec::new();
+        clients.iter_mut().for_each(|client| drop(client.challenge(&mut world)));
+        for step in steps {
+            apply_wide(&mut world, &mut clients, &mut ticket, step);
+            prop_assert!(world.server.allocations() <= 4 && quota.taken() <= 4);
+            prop_assert!(world.relays.len() <= 2 * quota.taken(), "two families at most");
+            prop_assert!(world.server.counters().connections <= 8);
+        }
+        world.pass(4000);
+        prop_assert_eq!((world.server.allocations(), world.relays.len(), quota.taken()), (0, 0, 0));
+        prop_assert_eq!((world.server.counters().allocations, world.server.counters().connections), ([0; 4], 0));
+        let (began, ended): (Vec<_>, Vec<_>) = world.events.iter().partition(|event| event.what == AllocationChange::Began);
+        prop_assert_eq!(began.len(), ended.len());
+        prop_assert!(matches!(world.server.poll_output(), madang_turn::Output::Timeout(None)));
     }
 
     #[test]

@@ -52,8 +52,8 @@ impl Place {
     /// A part of it, cut to what there is.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
-        let start = self.end.min(self.start + range.start);
-        Self { start, end: self.end.min(self.start + range.end).max(start) }
+        let start = self.end.min(self.start.saturating_add(range.start));
+        Self { start, end: self.end.min(self.start.saturating_add(range.end)).max(start) }
     }
 
     /// The bytes, of the batch's [`ReceiveBatch::bytes`].

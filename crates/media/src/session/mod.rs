@@ -12,6 +12,8 @@ mod gaps;
 mod keys;
 mod negotiation;
 mod outgoing;
+mod path;
+mod peer;
 
 use std::{
     collections::HashMap,
@@ -40,6 +42,9 @@ pub use event::{
 use gaps::Gaps;
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
+pub use path::{CandidateKind, Gathered, Path};
+use path::Paths;
+pub use peer::Exchange;
 
 /// The longest description taken: browsers write some 60 lines for each track.
 const SDP_LINES: usize = 20_000;
@@ -70,7 +75,10 @@ pub struct Session {
     /// Which line and layer a stream belongs to, by SSRC.
     incoming: HashMap<u32, Incoming>,
     outgoing: Outgoing,
+    /// What is known of ways to another participant.
+    paths: Option<Paths>,
     connected: bool,
+    path_lost: bool,
     ended: bool,
     now: Instant,
     /// What str0m believes to be now.
@@ -99,10 +107,12 @@ impl Session {
         }
         Self {
             rtc,
-            negotiation: Negotiation::new(config.role == Role::Server),
+            negotiation: Negotiation::new(config.role),
             incoming: HashMap::new(),
             outgoing: Outgoing::new(now),
+            paths: (config.role == Role::Peer).then(Paths::default),
             connected: false,
+            path_lost: false,
             ended: false,
             now,
             stepped: now,
@@ -121,12 +131,12 @@ impl Session {
     /// largest; empty for no simulcast. Takes effect with the next [`Self::offer`].
     pub fn receive_track(&mut self, track: TrackId, kind: TrackKind, rids: &[&str]) -> Option<Line> {
         let rids: Vec<Rid> = rids.iter().map(|rid| Rid::from(*rid)).collect();
-        self.negotiation.take(kind, Purpose::Receive(track), &rids)
+        self.negotiation.take(kind, Purpose::receive(track), &rids)
     }
 
     /// Offers to send a track.
     pub fn send_track(&mut self, track: TrackId, kind: TrackKind) -> Option<Line> {
-        self.negotiation.take(kind, Purpose::Send(track), &[])
+        self.negotiation.take(kind, Purpose::send(track), &[])
     }
 
     /// The line is needed no more.
@@ -163,6 +173,9 @@ impl Session {
     /// out: its checks make it known if it works.
     pub fn candidate(&mut self, candidate: &IceCandidate) {
         if let Ok(candidate) = Candidate::from_sdp_string(&candidate.candidate) {
+            if let Some(paths) = &mut self.paths {
+                paths.remote_candidate(&candidate);
+            }
             self.rtc.add_remote_candidate(candidate);
             self.due = self.now;
         }
@@ -175,6 +188,9 @@ impl Session {
             Transport::Tcp => Protocol::Tcp,
         };
         let Ok(received) = Receive::new(proto, from, to, data) else { return };
+        if let Some(paths) = &mut self.paths {
+            paths.received(to, from, data);
+        }
         // Garbage that claims to be DTLS ends in an error here, and nothing else.
         self.pass(now);
         if let Err(why) = self.rtc.handle_input(Input::Receive(self.stepped, received)) {
@@ -270,6 +286,9 @@ impl Session {
                 Ok(Output::Transmit(transmit)) => {
                     let transport = if transmit.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
                     let way = Way { transport, from: transmit.source, to: transmit.destination };
+                    if let Some(paths) = &mut self.paths {
+                        paths.sent(way, &transmit.contents);
+                    }
                     if let Some(data) = self.outgoing.pass(self.now, way, transmit.contents.into()) {
                         let Way { transport, from, to } = way;
                         return SessionOutput::Transmit(Transmit { transport, from, to, data });
@@ -342,8 +361,12 @@ impl Session {
             Event::ChannelOpen(id, _) if self.negotiation.channels[0] == Some(id) => Some(SessionEvent::ChannelsOpen),
             Event::Closed => Some(self.end("closed by the other end".into())),
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                tracing::debug!("no path to the other end at present");
-                None
+                self.path_lost = true;
+                Some(SessionEvent::PathLost)
+            }
+            Event::IceConnectionStateChange(state) if state.is_connected() && self.path_lost => {
+                self.path_lost = false;
+                Some(SessionEvent::PathFound)
             }
             _ => None,
         }

@@ -54,6 +54,15 @@ impl Gate {
         }
     }
 
+    /// Checks whether somebody could join some room: a token for any, or none where none is needed.
+    pub(crate) fn admit_anywhere(&self, token: Option<&str>) -> Result<(), Refusal> {
+        match token {
+            Some(token) if !self.keys.is_empty() => self.keys.check_any(token).map(drop),
+            _ if self.open => Ok(()),
+            _ => Err(Refusal { code: ErrorCode::Unauthorized, message: "A join token is needed." }),
+        }
+    }
+
     /// The same rights as `checked` gave, for as long again from now on.
     pub(crate) fn renew(&self, checked: &Checked) -> Option<(String, Checked)> {
         self.keys.renew(checked)

@@ -3,6 +3,7 @@
 //! Every key stands once in [`keys::all`], with what it is for and what is allowed; the text
 //! that `madang config` prints and every error message are made from that table.
 
+mod changes;
 mod duration;
 mod error;
 mod keys;
@@ -17,6 +18,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use changes::Change;
 pub use duration::{DurationError, Span};
 pub use error::ConfigError;
 pub use keys::Key;

@@ -1,5 +1,6 @@
 //! Pages, health, metrics and the door to signaling.
 
+pub(crate) mod check;
 mod headers;
 mod health;
 mod learn;
@@ -27,6 +28,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/r/{room}", get(pages::room))
         .route("/app/{*path}", get(pages::app))
         .route("/sdk/{*path}", get(pages::sdk))
+        .route("/check", get(pages::check))
         .route("/example", get(pages::example))
         .route("/example/{*path}", get(pages::example_file))
         .route("/learn", get(learn::english))
@@ -34,6 +36,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/favicon.svg", get(pages::favicon))
         .route("/favicon.ico", get(pages::favicon))
         .route("/v1/rooms/{room}", get(roster::roster))
+        .route("/v1/check", get(check::servers))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

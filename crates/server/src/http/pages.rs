@@ -40,6 +40,10 @@ pub(super) async fn room(Path(room): Path<String>, headers: HeaderMap) -> Respon
     if is_room_name(&room) { file::<App>("room.html", &headers) } else { not_found().await }
 }
 
+pub(super) async fn check(headers: HeaderMap) -> Response {
+    file::<App>("check.html", &headers)
+}
+
 pub(super) async fn app(Path(path): Path<String>, headers: HeaderMap) -> Response {
     file::<App>(&path, &headers)
 }

@@ -11,6 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use madang_turn::{Bandwidth, Config, Credentials, Limits, PeerPolicy, Quota, Rate, Reload, Server};
 use madang_udp::UdpSocket;
 use madang_wire::stun::AddressFamily;
+use parking_lot::RwLock;
 use tokio::task::JoinHandle;
 
 use super::{
@@ -68,8 +69,12 @@ pub struct Addresses {
 #[derive(Debug)]
 pub struct TurnHandle {
     addresses: Addresses,
-    secret: String,
+    /// The first one signs.
+    secrets: RwLock<Vec<String>>,
+    /// Addresses of our own, which no peer may have.
+    own: Vec<IpAddr>,
     shards: Shards,
+    streams: Streams,
     accepting: Vec<JoinHandle<()>>,
     metrics: TurnMetrics,
 }
@@ -106,10 +111,10 @@ pub(crate) fn start_with(
     let (tls_listeners, turn_tls) = if tls.is_some() { open_tls(config)? } else { Default::default() };
     let relays = relay_addresses(config, &pairs, &tls_listeners, public_ip, &interfaces)?;
     let secrets = if config.secrets.is_empty() { vec![random_secret()] } else { config.secrets.0.clone() };
-    let secret = secrets[0].clone();
-    let own = interfaces.iter().chain(&relays.listeners).chain(&relays.configured).chain(public_ip).copied().collect();
+    let own: Vec<IpAddr> =
+        interfaces.iter().chain(&relays.listeners).chain(&relays.configured).chain(public_ip).copied().collect();
     let (now, live, seed) = (Instant::now(), LiveRelays::default(), rand::random());
-    let Reload { credentials, policy, limits } = reloadable(config, secrets, own);
+    let Reload { credentials, policy, limits } = reloadable(config, secrets.clone(), own.clone());
     let core = Config {
         realm: config.realm.clone(),
         credentials,
@@ -141,7 +146,8 @@ pub(crate) fn start_with(
     let (shards, events) = Shards::start(parts.collect(), &live, media, media_metrics)?;
     let streams = Streams::new(shards.senders(), config.connections_per_address);
     let accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Accept)?;
-    Ok((TurnHandle { addresses: Addresses { turn, turn_tls }, secret, shards, accepting, metrics }, events))
+    let (addresses, secrets) = (Addresses { turn, turn_tls }, RwLock::new(secrets));
+    Ok((TurnHandle { addresses, secrets, own, shards, streams, accepting, metrics }, events))
 }
 
 /// What may change while the server runs.
@@ -167,7 +173,24 @@ impl TurnHandle {
     /// A user name and credential for `user`, good for `ttl` from now.
     #[must_use]
     pub fn mint(&self, user: &str, ttl: Duration) -> (String, String) {
-        madang_turn::mint(&self.secret, user, unix_seconds().saturating_add(ttl.as_secs()))
+        let secrets = self.secrets.read();
+        let secret = secrets.first().map_or("", String::as_str);
+        madang_turn::mint(secret, user, unix_seconds().saturating_add(ttl.as_secs()))
+    }
+
+    /// Takes over users, secrets, peers and limits; what lives goes on.
+    pub fn reload(&self, config: &TurnConfig) {
+        let secrets = {
+            let mut secrets = self.secrets.write();
+            // A random one that participants hold goes on: nobody has named another.
+            if !config.secrets.is_empty() {
+                secrets.clone_from(&config.secrets.0);
+            }
+            secrets.clone()
+        };
+        self.streams.limit(config.connections_per_address);
+        let reload = Arc::new(reloadable(config, secrets, self.own.clone()));
+        self.shards.senders().iter().for_each(|shard| shard.reload(reload.clone()));
     }
 
     /// Refuses new allocations from now on; those that live go on until they end by themselves, or

@@ -50,18 +50,36 @@ const STALLED: Duration = Duration::from_secs(30);
 /// TCP connections in all, over TCP and TLS.
 const CONNECTIONS: u32 = 50_000;
 
+/// Connections in all that hold no allocation: an allocation has shown who it is, these haven't.
+const STRANGERS: u32 = 8192;
+
+/// The same of one network, a /24 or a /56.
+const STRANGERS_PER_NETWORK: u32 = 512;
+
 /// What the connections share.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Streams {
     shards: Arc<[ShardSender]>,
     permits: Permits,
+    /// Of connections without an allocation, handshake or not.
+    strangers: Permits,
     connections: Arc<AtomicU64>,
 }
 
 impl Streams {
     pub(super) fn new(shards: &[ShardSender], per_address: usize) -> Self {
         let per_address = u32::try_from(per_address).unwrap_or(u32::MAX);
-        Self { shards: shards.into(), permits: Permits::new(CONNECTIONS, per_address), connections: Arc::default() }
+        Self {
+            shards: shards.into(),
+            permits: Permits::new(CONNECTIONS, per_address),
+            strangers: Permits::by_network(STRANGERS, STRANGERS_PER_NETWORK),
+            connections: Arc::default(),
+        }
+    }
+
+    /// Connections of one address from now on. Those that live go on.
+    pub(super) fn limit(&self, per_address: usize) {
+        self.permits.limit(CONNECTIONS, u32::try_from(per_address).unwrap_or(u32::MAX));
     }
 
     /// Accepts on all listeners, in tasks of their own.
@@ -85,7 +103,8 @@ impl Streams {
             match listener.accept().await {
                 Ok((stream, client)) => {
                     let Some(permit) = self.permits.acquire(client.ip()) else { continue };
-                    tokio::spawn(self.clone().serve(stream, client, tls.clone(), permit));
+                    let Some(stranger) = self.strangers.acquire(client.ip()) else { continue };
+                    tokio::spawn(self.clone().serve(stream, client, tls.clone(), [permit, stranger]));
                 }
                 Err(why) => {
                     // Most likely out of file descriptors; some will be free in a moment.
@@ -96,14 +115,15 @@ impl Streams {
         }
     }
 
-    async fn serve(self, stream: TcpStream, client: SocketAddr, tls: Option<TlsAcceptor>, permit: Permit) {
+    async fn serve(self, stream: TcpStream, client: SocketAddr, tls: Option<TlsAcceptor>, permits: [Permit; 2]) {
         let _ = stream.set_nodelay(true);
         let Ok(server) = stream.local_addr() else { return };
+        let [permit, stranger] = permits;
         let tuple = |transport| FiveTuple { client, server, transport };
         match tls {
-            None => self.exchange(stream, tuple(Transport::Tcp)).await,
+            None => self.exchange(stream, tuple(Transport::Tcp), stranger).await,
             Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.exchange(stream, tuple(Transport::Tls)).await,
+                Ok(Ok(stream)) => self.exchange(stream, tuple(Transport::Tls), stranger).await,
                 Ok(Err(why)) => tracing::debug!(%why, client = %Pii(client), "a TLS handshake for TURN failed"),
                 Err(_) => tracing::debug!(client = %Pii(client), "a TLS handshake for TURN took too long"),
             },
@@ -112,7 +132,7 @@ impl Streams {
     }
 
     /// Speaks TURN on a stream until either side has had enough.
-    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
+    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple, stranger: Permit) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
         // Connections go to the shards in turn.
         let Some(shard) = self.shards.get(connection as usize % self.shards.len().max(1)) else { return };
@@ -123,7 +143,7 @@ impl Streams {
         let (reader, writer) = tokio::io::split(stream);
         let (allocated, is_allocated) = watch::channel(false);
         let ended = tokio::select! {
-            ended = write(writer, packets, allocated) => ended,
+            ended = write(writer, packets, allocated, stranger) => ended,
             ended = read(reader, shard, client, is_allocated) => ended,
         };
         tracing::debug!(?client, ?ended, "a TURN connection has ended");
@@ -170,9 +190,13 @@ async fn write(
     mut writer: impl AsyncWrite + Unpin,
     mut packets: PacketReceiver,
     allocated: watch::Sender<bool>,
+    stranger: Permit,
 ) -> Ended {
+    let mut stranger = Some(stranger);
     while let Some(packet) = packets.next().await {
-        allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet));
+        if allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet)) {
+            stranger = None;
+        }
         let written = timeout(STALLED, async {
             writer.write_all(&packet).await?;
             if packets.is_empty() { writer.flush().await } else { Ok(()) }

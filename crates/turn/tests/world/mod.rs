@@ -156,6 +156,10 @@ impl World {
         }
     }
 
+    pub(crate) fn skip_ports(&mut self, ports: u16) {
+        self.next_port += ports;
+    }
+
     /// Lets time pass, firing each time-out when it is due.
     pub(crate) fn pass(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
