@@ -6,12 +6,13 @@ mod lab;
 
 use std::time::Duration;
 
-use lab::{Coturn, natlab};
+use lab::{Madang, coturn::Coturn, natlab};
 use madang_lab::{
     LinkConfig,
     nat::{Dependence, NatConfig},
-    yard::{Home, Layer, Yard, finish},
+    yard::{Home, Layer, Masquerade, Yard, finish, skip},
 };
+use serde_json::Value;
 
 const MOST: Duration = Duration::from_secs(60);
 
@@ -61,4 +62,56 @@ fn natdiscovery_finds_each_of_the_nine_kinds_with_coturns_server() {
     let server = Coturn::start(yard.internet());
     let homes = nine(&mut yard);
     everyone_finds_out(&homes, &server.address.ip().to_string());
+}
+
+#[test]
+fn natdiscovery_finds_each_of_the_nine_kinds_with_our_server() {
+    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let server = Madang::start(&yard);
+    let homes = nine(&mut yard);
+    everyone_finds_out(&homes, &server.turn.ip().to_string());
+}
+
+#[test]
+fn natdiscovery_finds_what_the_kernels_own_nat_is_like() {
+    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let server = Coturn::start(yard.internet());
+    let strict = Dependence::AddressAndPortDependent;
+    let kinds = [
+        (Masquerade::Preserving, Dependence::EndpointIndependent),
+        (Masquerade::FullyRandom, Dependence::AddressAndPortDependent),
+    ];
+    let homes: Vec<_> = kinds
+        .into_iter()
+        .map(|(kind, mapping)| {
+            let home = yard.home(&[Layer::Kernel(kind)]).expect("a home");
+            (home, vec![words("Mapping", mapping), words("Filtering", strict)])
+        })
+        .collect();
+    everyone_finds_out(&homes, &server.address.ip().to_string());
+}
+
+/// What `madang diagnose` says of mapping and filtering, in the words of [`words`].
+fn diagnose(home: &Home, server: &Madang) -> Vec<String> {
+    let mut command = home.host().command(lab::program());
+    let done =
+        finish(command.args(["diagnose", &format!("http://{}", server.http), "--json"]), MOST).expect("it starts");
+    let said: Value = serde_json::from_str(&done.stdout).unwrap_or_default();
+    let kind = |field: &str| said["nat"][field].as_str().and_then(|text| text.parse::<Dependence>().ok());
+    match (kind("mapping"), kind("filtering")) {
+        (Some(mapping), Some(filtering)) => vec![words("Mapping", mapping), words("Filtering", filtering)],
+        _ => vec![format!("{done:?}")],
+    }
+}
+
+#[test]
+fn madang_diagnose_finds_each_of_the_nine_kinds() {
+    if !lab::knows("diagnose", "--json") {
+        return skip("this madang has no diagnose");
+    }
+    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let server = Madang::start(&yard);
+    for (home, expected) in nine(&mut yard) {
+        assert_eq!(diagnose(&home, &server), expected);
+    }
 }

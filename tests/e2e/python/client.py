@@ -40,13 +40,18 @@ def arguments():
     parser.add_argument("--listen-for", type=int, default=440, help="the others' tone in Hz")
     parser.add_argument("--colour", default="120,120,120")
     parser.add_argument("--relay", choices=["udp", "tcp", "tls"], help="use this relay and nothing else")
+    parser.add_argument(
+        "--via",
+        choices=["stun", "udp", "tcp", "tls"],
+        help="offer the way that STUN finds, and that by a relay of this transport",
+    )
     return parser.parse_args()
 
 
 class Link:
     """One PeerConnection to one participant, or to the server, which forwards."""
 
-    def __init__(self, client, opened, ice_servers, relay):
+    def __init__(self, client, opened, ice_servers, options):
         self.client = client
         self.id = opened["link"]
         self.epoch = opened["epoch"]
@@ -54,7 +59,7 @@ class Link:
         self.is_offerer = opened["offerer"] == "you"
         self.n = 0
         self.waiting = []
-        self.connection = RTCPeerConnection(configuration(ice_servers, relay))
+        self.connection = RTCPeerConnection(configuration(ice_servers, options.relay, options.via))
         self.channel = self.connection.createDataChannel("reliable", negotiated=True, id=0)
         self.channel.on("message", self.data)
         lossy = {"ordered": False, "maxRetransmits": 0}
@@ -63,7 +68,14 @@ class Link:
         self.connection.on("connectionstatechange", self.state)
 
     def state(self):
-        say(event="link", peer=self.peer, state=self.connection.connectionState)
+        state = self.connection.connectionState
+        say(event="link", peer=self.peer, state=state, **(self.path() if state == "connected" else {}))
+
+    def path(self):
+        """What kinds of candidates the pair in use has. aiortc does not tell, so aioice is asked."""
+        ice = self.connection.sctp.transport.transport._connection
+        pair = ice._nominated[1]
+        return {"local": pair.local_candidate.type, "remote": pair.remote_candidate.type}
 
     def data(self, message):
         peer = self.peer
@@ -169,15 +181,15 @@ class Link:
                     say(event="audio", peer=self.peer, share=round(power, 3))
 
 
-def configuration(ice_servers, relay):
-    """The server's list; with `relay`, the one relay of that transport."""
+def configuration(ice_servers, relay, via):
+    """The server's list; with `relay`, the one relay of that transport; with `via`, STUN beside it."""
     wanted = {"udp": ("turn:", "transport=udp"), "tcp": ("turn:", "transport=tcp"), "tls": ("turns:", "")}
+    kinds = [wanted[name] for name in (relay, via) if name in wanted] + ([("stun:", "")] if via else [])
     servers = []
     for server in ice_servers:
         urls = server["urls"]
-        if relay:
-            start, end = wanted[relay]
-            urls = [url for url in urls if url.startswith(start) and end in url]
+        if kinds:
+            urls = [url for url in urls if any(url.startswith(start) and end in url for start, end in kinds)]
         if urls:
             servers.append(
                 RTCIceServer(urls=urls, username=server.get("username"), credential=server.get("credential"))
@@ -265,7 +277,7 @@ class Client:
             say(event=kind, **{key: value for key, value in message.items() if key not in ("t", "s", "re")})
 
     async def open(self, opened):
-        link = Link(self, opened, self.ice_servers, self.options.relay)
+        link = Link(self, opened, self.ice_servers, self.options)
         self.links[link.id] = link
         if link.is_offerer:
             await link.offer()

@@ -1,10 +1,15 @@
 //! A network namespace.
 
 use std::{
-    io, process,
-    process::Command,
+    fs::File,
+    io,
+    os::fd::AsFd,
+    process::{self, Command},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
+    thread,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const PREFIX: &str = "natlab";
 const FOLDER: &str = "/run/netns";
@@ -54,6 +59,21 @@ impl Namespace {
     pub fn run(&self, words: &str) -> io::Result<String> {
         let mut words = words.split_whitespace();
         run(self.command(words.next().unwrap_or_default()).args(words))
+    }
+
+    /// Does something in a thread that is inside: sockets which are opened there stay there.
+    ///
+    /// # Errors
+    /// The namespace can't be entered, or what the work failed with.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        let space = File::open(format!("{FOLDER}/{}", self.name))?;
+        thread::scope(|scope| {
+            let working = scope.spawn(move || {
+                move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))?;
+                work()
+            });
+            working.join().unwrap_or_else(|_| Err(io::Error::other("the work panicked")))
+        })
     }
 
     /// Makes it pass packets on.

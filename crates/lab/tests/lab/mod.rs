@@ -1,47 +1,36 @@
-//! Servers that stand in a yard's internet.
+//! Servers that stand in a yard's internet, and people at home.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::{
-    io::{BufRead, BufReader, ErrorKind},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::{Duration, Instant},
-};
+pub(crate) mod cell;
+pub(crate) mod client;
+pub(crate) mod coturn;
+mod madang;
 
-use madang_lab::yard::{Namespace, Process, SERVERS};
+use std::path::{Path, PathBuf};
+
+pub(crate) use madang::Madang;
 
 /// The NAT of this crate, as a program.
 pub(crate) fn natlab() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_natlab"))
 }
 
-/// coturn's server on both addresses, so that it speaks RFC 5780.
-pub(crate) struct Coturn {
-    _process: Process,
-    pub(crate) address: SocketAddr,
+/// The root of the source tree.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-impl Coturn {
-    pub(crate) fn start(internet: &Namespace) -> Self {
-        let mut command = internet.command("turnserver");
-        command.args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--log-file", "stdout", "--realm", "lab"]);
-        command.args(["--lt-cred-mech", "--user", "lab:lab", "--pidfile", "/dev/null"]);
-        for address in SERVERS {
-            command.args(["--listening-ip", &address.to_string(), "--relay-ip", &address.to_string()]);
-        }
-        let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null())).expect("coturn is installed");
-        let address = SocketAddr::from((SERVERS[0], 3478));
-        wait_for_udp(internet, 3478);
-        Self { _process: process, address }
-    }
+/// madang's program: `MADANG_BIN`, else that which was built beside this test, as `cargo test` does
+/// for the workspace.
+pub(crate) fn program() -> PathBuf {
+    let built = || natlab().with_file_name("madang");
+    let path = std::env::var_os("MADANG_BIN").map_or_else(built, PathBuf::from);
+    assert!(path.exists(), "{} is missing: run `cargo build -p madang`, or set MADANG_BIN", path.display());
+    path
 }
 
-/// Waits until somebody listens on that UDP port.
-fn wait_for_udp(internet: &Namespace, port: u16) {
-    let end = Instant::now() + Duration::from_secs(15);
-    while !internet.run(&format!("ss -Hlun sport = :{port}")).expect("ss runs").contains(&SERVERS[1].to_string()) {
-        assert!(Instant::now() < end, "nobody listens on UDP port {port}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+/// Whether that program knows a subcommand, and an option of it.
+pub(crate) fn knows(subcommand: &str, option: &str) -> bool {
+    let help = std::process::Command::new(program()).args([subcommand, "--help"]).output().expect("it starts");
+    help.status.success() && String::from_utf8_lossy(&help.stdout).contains(option)
 }
