@@ -39,7 +39,7 @@ impl RelayServer {
 #[must_use]
 pub const fn path(transport: Transport) -> LinkPath {
     match transport {
-        Transport::Udp => LinkPath::RelayUdp,
+        Transport::Udp | Transport::Dtls => LinkPath::RelayUdp,
         Transport::Tcp => LinkPath::RelayTcp,
         Transport::Tls => LinkPath::RelayTls,
     }

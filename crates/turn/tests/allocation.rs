@@ -241,10 +241,10 @@ fn an_allocation_ends_with_its_connection() {
     let mut alice = Client::alice("192.0.2.1:1000");
     alice.tuple.transport = Transport::Tcp;
     alice.allocate(&mut world);
-    assert_eq!(world.server.counters().allocations, [0, 1, 0]);
+    assert_eq!(world.server.counters().allocations, [0, 1, 0, 0]);
     world.input(Input::Disconnected { client: alice.tuple });
     assert_eq!((world.server.allocations(), world.relays.len()), (0, 0));
-    assert_eq!(world.server.counters().allocations, [0, 0, 0]);
+    assert_eq!(world.server.counters().allocations, [0, 0, 0, 0]);
 }
 
 #[test]

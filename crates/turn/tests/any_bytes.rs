@@ -99,7 +99,7 @@ proptest! {
         world.pass(4000);
         prop_assert_eq!(world.server.allocations(), 0);
         prop_assert!(world.relays.is_empty());
-        prop_assert_eq!(world.server.counters().allocations, [0; 3]);
+        prop_assert_eq!(world.server.counters().allocations, [0; 4]);
     }
 
     #[test]

@@ -13,17 +13,19 @@ pub enum Transport {
     Tcp,
     /// A byte stream inside TLS.
     Tls,
+    /// Datagrams inside DTLS, one packet in each record.
+    Dtls,
 }
 
 impl Transport {
     /// Every transport, in the order of [`Transport::index`].
-    pub const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+    pub const ALL: [Self; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Dtls];
 
     /// Whether packets are cut from a byte stream, where ChannelData is padded to four bytes
     /// (RFC 8656 §12.5).
     #[must_use]
     pub const fn is_stream(self) -> bool {
-        !matches!(self, Self::Udp)
+        matches!(self, Self::Tcp | Self::Tls)
     }
 
     /// The name used in metrics and logs.
@@ -33,6 +35,7 @@ impl Transport {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
+            Self::Dtls => "dtls",
         }
     }
 

@@ -3,9 +3,9 @@
 pub use stun_types::{
     AddressFamily,
     attribute::{
-        AttributeType, ErrorCode, Fingerprint, MessageIntegrity, MessageIntegritySha256, Nonce, PasswordAlgorithm,
-        PasswordAlgorithmValue, PasswordAlgorithms, RawAttribute, Realm, Software, UnknownAttributes, Userhash,
-        Username, XorMappedAddress,
+        AlternateDomain, AlternateServer, AttributeType, ErrorCode, Fingerprint, MappedSocketAddr, MessageIntegrity,
+        MessageIntegritySha256, Nonce, PasswordAlgorithm, PasswordAlgorithmValue, PasswordAlgorithms, RawAttribute,
+        Realm, Software, UnknownAttributes, Userhash, Username, XorMappedAddress,
     },
     message::{
         BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, MAGIC_COOKIE, Message, MessageClass,
@@ -16,11 +16,25 @@ pub use stun_types::{
 };
 pub use turn_types::{
     attribute::{
-        ChannelNumber as ChannelNumberAttribute, Data, DontFragment, EvenPort, Lifetime, RequestedAddressFamily,
-        RequestedTransport, ReservationToken, XorPeerAddress, XorRelayedAddress,
+        AdditionalAddressFamily, AddressErrorCode, ChannelNumber as ChannelNumberAttribute, Data, DontFragment,
+        EvenPort, Icmp as IcmpAttribute, Lifetime, RequestedAddressFamily, RequestedTransport, ReservationToken,
+        XorPeerAddress, XorRelayedAddress,
     },
     message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, DATA, REFRESH, SEND},
 };
+
+/// CHANGE-REQUEST: RFC 5780 §7.2.
+pub const CHANGE_REQUEST: AttributeType = AttributeType::new(0x0003);
+/// PADDING: RFC 5780 §7.6.
+pub const PADDING: AttributeType = AttributeType::new(0x0026);
+/// RESPONSE-PORT: RFC 5780 §7.5.
+pub const RESPONSE_PORT: AttributeType = AttributeType::new(0x0027);
+/// RESPONSE-ORIGIN: RFC 5780 §7.3.
+pub const RESPONSE_ORIGIN: AttributeType = AttributeType::new(0x802B);
+/// OTHER-ADDRESS: RFC 5780 §7.4.
+pub const OTHER_ADDRESS: AttributeType = AttributeType::new(0x802C);
+/// MOBILITY-TICKET: RFC 8016 §3.3.
+pub const MOBILITY_TICKET: AttributeType = AttributeType::new(0x8030);
 
 /// The bytes of the STUN header.
 pub const HEADER: usize = 20;
@@ -51,6 +65,20 @@ where
         Err(StunParseError::MissingAttribute(_)) => Ok(None),
         Err(malformed) => Err(malformed),
     }
+}
+
+/// The attribute of a type that holds an address as it is: RESPONSE-ORIGIN, OTHER-ADDRESS.
+#[must_use]
+pub fn plain_address(kind: AttributeType, address: std::net::SocketAddr) -> RawAttribute<'static> {
+    MappedSocketAddr::new(address).to_raw(kind).into_owned()
+}
+
+/// What an attribute of a type like that holds.
+///
+/// # Errors
+/// When the value is no address.
+pub fn read_plain_address(raw: &RawAttribute<'_>) -> Result<std::net::SocketAddr, StunParseError> {
+    MappedSocketAddr::from_raw(raw).map(|address| address.addr())
 }
 
 /// The family of an address, as attributes name it.

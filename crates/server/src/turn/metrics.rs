@@ -103,7 +103,7 @@ mod tests {
         let mut registry = Registry::with_prefix("madang");
         metrics.register(&mut registry);
         let now =
-            Counters { allocations: [1, 2, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
+            Counters { allocations: [1, 2, 0, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
         metrics.publish(&Counters::default(), &now, 7);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes all");
