@@ -1,4 +1,5 @@
-//! STUN and TURN server core, and a TURN client core ([`client`]), sans-IO: no socket, no clock, no
+//! STUN and TURN server core, a TURN client core ([`client`]) and the discovery of NAT behaviour from
+//! the client's side ([`discovery`]), sans-IO: no socket, no clock, no
 //! thread.
 //!
 //! [`Server::handle_input`] takes what happened and when, [`Server::poll_output`] is then drained
@@ -24,6 +25,7 @@ mod channel;
 pub mod client;
 mod config;
 mod credential;
+pub mod discovery;
 mod io;
 mod nonce;
 mod peers;
@@ -36,6 +38,7 @@ mod relay;
 mod replies;
 mod reply;
 mod reservation;
+mod retransmission;
 mod server;
 mod timer;
 
