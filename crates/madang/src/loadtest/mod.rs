@@ -11,6 +11,7 @@ mod room;
 mod server;
 mod signal;
 mod soak;
+mod turn;
 
 use std::error::Error;
 
@@ -30,6 +31,11 @@ enum What {
     Room(room::Options),
     /// People come and go at random for minutes; then memory and open files have to be what they were.
     Soak(soak::Options),
+    /// TURN: what a relayed packet costs the server, at a steady load; memory of idle allocations.
+    Turn(turn::Options),
+    /// The bare forwarder of `turn --bare`, in a process of its own.
+    #[command(hide = true)]
+    TurnForwarder(turn::ForwarderOptions),
     /// What a server that forwards media takes for each packet; `make bench ONLY=sfu` uses it.
     #[command(hide = true)]
     Forward(forward::Options),
@@ -53,6 +59,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
             soak::run(options, &runtime)
         }
+        What::Turn(options) => turn::run(options),
+        What::TurnForwarder(options) => turn::forward(options),
         What::Forward(options) => forward::run(options),
         What::Floor(options) => floor::run(options),
     }
