@@ -32,8 +32,8 @@ const picked = process.env.CASES?.split(',').map(Number);
 const cases = all.filter((_, index) => !picked || picked.includes(index + 1));
 
 /** A process on core 0. @param {string[]} command @param {object} env */
-function pinned(command, env = {}) {
-  return spawn('taskset', ['-c', '0', ...command], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+function pinned(command, env = {}, errors = 'inherit') {
+  return spawn('taskset', ['-c', '0', ...command], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', errors] });
 }
 
 async function startMadang(more = {}) {
@@ -61,7 +61,8 @@ async function startCoturn(more = []) {
     'turnserver', '-n', '--listening-ip=127.0.0.1', `--listening-port=${COTURN_PORT}`, '--relay-ip=127.0.0.1',
     '--realm=load', '--use-auth-secret', '--static-auth-secret=load', '--no-tls', '--no-dtls', '--no-cli',
     '--allow-loopback-peers', `--min-port=${PORTS.first}`, `--max-port=${PORTS.last}`, '--pidfile=', '--log-file=/dev/null', ...more,
-  ]);
+    // Of SCTP, where the kernel has none, it complains on each start.
+  ], {}, 'ignore');
   server.stdout.resume();
   // It says nothing that could be waited for.
   await sleep(1500);

@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_millis(2);
 /// After a delay of its own the load catches up, but never for so long that it stops receiving.
 const CATCH_UP: u32 = 32;
 /// What is still on its way arrives before this much silence, and this long at most is waited.
-const SILENCE: Duration = Duration::from_millis(250);
+const SILENCE: Duration = Duration::from_secs(1);
 const LATEST: Duration = Duration::from_secs(3);
 
 /// One direction of one relay.
@@ -118,7 +118,7 @@ impl Load {
         }
         let seconds = began.elapsed();
         let (ended, mut heard_at) = (Instant::now(), Instant::now());
-        while heard_at.elapsed() < SILENCE && ended.elapsed() < LATEST {
+        while count.delivered < count.sent && heard_at.elapsed() < SILENCE && ended.elapsed() < LATEST {
             if self.drain(&mut count, delays) {
                 heard_at = Instant::now();
             }
