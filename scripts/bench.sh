@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal, sfu, instructions.
+# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal, sfu, turn, instructions.
 source "$(dirname "$0")/lib.sh"
 scripts/test-needs.sh
 scripts/build.sh
@@ -25,10 +25,18 @@ if wanted sfu "$@"; then
   install_missing
   benches/sfu/run.sh
 fi
+if wanted turn "$@"; then
+  say "Relaying: madang, Debian's coturn, and a bare forwarder"
+  want "coturn, to compare with" "coturn" have turnserver
+  install_missing
+  benches/turn/run.sh
+fi
 if wanted instructions "$@"; then
-  say "Forwarding: instructions for each packet"
+  say "Forwarding and relaying: instructions for each packet"
   want "valgrind, to count instructions" "valgrind" have valgrind
   install_missing
   cargo build --release --locked --package madang-media --example egress
   benches/sfu/instructions.sh
+  cargo build --release --locked --package madang-turn --example relay
+  benches/turn/instructions.sh
 fi

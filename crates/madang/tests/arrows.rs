@@ -29,7 +29,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "madang-udp",
         ],
     ),
-    ("madang", &["madang-server", "madang-client", "madang-media", "madang-protocol", "madang-udp", "madang-wire"]),
+    (
+        "madang",
+        &[
+            "madang-server",
+            "madang-client",
+            "madang-media",
+            "madang-protocol",
+            "madang-turn",
+            "madang-udp",
+            "madang-wire",
+        ],
+    ),
     ("madang-lab", &["madang-wire", "madang-protocol", "madang-turn", "madang-media", "madang-room", "madang-client"]),
 ];
 

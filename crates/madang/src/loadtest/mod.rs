@@ -31,8 +31,11 @@ enum What {
     Room(room::Options),
     /// People come and go at random for minutes; then memory and open files have to be what they were.
     Soak(soak::Options),
-    /// TURN: what a server takes for each packet that it relays, and for idle allocations.
+    /// TURN: what a relayed packet costs the server, at a steady load; memory of idle allocations.
     Turn(turn::Options),
+    /// The bare forwarder of `turn --bare`, in a process of its own.
+    #[command(hide = true)]
+    TurnForwarder(turn::ForwarderOptions),
     /// What a server that forwards media takes for each packet; `make bench ONLY=sfu` uses it.
     #[command(hide = true)]
     Forward(forward::Options),
@@ -57,6 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             soak::run(options, &runtime)
         }
         What::Turn(options) => turn::run(options),
+        What::TurnForwarder(options) => turn::forward(options),
         What::Forward(options) => forward::run(options),
         What::Floor(options) => floor::run(options),
     }
