@@ -9,7 +9,7 @@ use std::{
 
 use madang_client::{
     clip::{Codec, Hertz, Layer, Size, tone},
-    participant::{Config, Content, DataChannel, Event, Input, Output, Participant, Publication},
+    participant::{Config, Content, DataChannel, Event, Ice, Input, Output, Participant, Publication},
     receive::{Figures, Packet, Reception},
     signaling::{self, Settings},
     source::{Marks, Outgoing, Source},
@@ -103,7 +103,8 @@ impl Yard {
         let config = Config {
             signaling: Settings { room: Some("yard".into()), name: "Mina".into(), ..Settings::default() },
             publications: vec![camera(), microphone()],
-            candidates: Some(candidate(CLIENT)),
+            hosts: vec![address(CLIENT)],
+            ice: Ice::default(),
             certificate: None,
             clock,
             adapts,
@@ -197,7 +198,7 @@ impl Yard {
         self.mina.handle_input(self.now, input);
         loop {
             match self.mina.poll_output() {
-                Output::Connect | Output::Disconnect => {}
+                Output::Connect | Output::Disconnect | Output::Stream(..) => {}
                 Output::Send(text) => self.hear(&text),
                 Output::Transmit(transmit) => self.on_the_wire.push((self.now + DELAY, true, transmit)),
                 Output::Event(event) => self.events.push(event),

@@ -14,13 +14,23 @@ pub(super) fn to_server(recipients: &[ParticipantId], topic: &str, bytes: &[u8])
         out.push(u8::try_from(recipient.as_str().len()).ok()?);
         out.extend_from_slice(recipient.as_str().as_bytes());
     }
+    out.extend(to_peer(topic, bytes)?);
+    (out.len() <= LARGEST).then_some(out)
+}
+
+/// A message for the other participant of a link; `None` where something is too long.
+pub(super) fn to_peer(topic: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     if topic.len() > LONGEST_TOPIC {
         return None;
     }
-    out.push(u8::try_from(topic.len()).ok()?);
-    out.extend_from_slice(topic.as_bytes());
-    out.extend_from_slice(bytes);
+    let length = u8::try_from(topic.len()).ok()?;
+    let out = [&[length], topic.as_bytes(), bytes].concat();
     (out.len() <= LARGEST).then_some(out)
+}
+
+/// Topic and bytes of a message of the other participant of a link.
+pub(super) fn from_peer(message: &[u8]) -> Option<(String, &[u8])> {
+    text(message)
 }
 
 /// Sender, topic and bytes of a message that the server hands on.
@@ -49,6 +59,14 @@ mod tests {
         assert_eq!(to_server(&[], "", b"xy").expect("short"), b"\x00\x00xy");
         assert_eq!(to_server(&[], "", &vec![0; LARGEST]), None);
         assert_eq!(to_server(&[], &"t".repeat(65), b""), None);
+    }
+
+    #[test]
+    fn between_participants_the_topic_alone_stands_before_the_bytes() {
+        let message = to_peer("t", b"xy").expect("short");
+        assert_eq!(message, b"\x01txy");
+        assert_eq!(from_peer(&message), Some(("t".to_owned(), &b"xy"[..])));
+        assert_eq!(to_peer("", &vec![0; LARGEST]), None);
     }
 
     #[test]

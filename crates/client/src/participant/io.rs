@@ -2,13 +2,15 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use madang_media::session::{Certificate, LocalCandidate};
+use madang_media::session::Certificate;
 pub use madang_media::session::{DataChannel, Transmit, Transport};
 use madang_protocol::{LinkId, ParticipantId, PublishTrack, TrackId, TrackKind, TrackSource};
 
+use super::path::Path;
 use crate::{
     clip::{Clip, Codec, Layer},
     receive::Received,
+    relay::Transport as RelayTransport,
     signaling, stamp,
 };
 
@@ -19,9 +21,10 @@ pub struct Config {
     pub signaling: signaling::Settings,
     /// What it publishes.
     pub publications: Vec<Publication>,
-    /// Where its media comes in. `None`: that is found out once it is inside, and no link is
-    /// opened before [`Participant::set_candidates`](super::Participant::set_candidates).
-    pub candidates: Option<Vec<LocalCandidate>>,
+    /// Its UDP sockets.
+    pub hosts: Vec<SocketAddr>,
+    /// How its media may travel.
+    pub ice: Ice,
     /// Its DTLS certificate; `None` makes one. Many in one process may share one.
     pub certificate: Option<Certificate>,
     /// The clock of the stamps in its pictures.
@@ -32,6 +35,68 @@ pub struct Config {
     pub wants_frames: bool,
     /// Makes its numbers differ from those of others; nothing secret hangs on it.
     pub seed: u64,
+}
+
+/// How media may travel.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ice {
+    /// Which candidates there are. With [`Kinds::Relay`] links to the server go by the relay too,
+    /// and are opened once it is there; otherwise they are direct.
+    pub kinds: Kinds,
+    /// The one way in which a relay is to be reached; `None`: whichever gets through, UDP first.
+    pub relay: Option<RelayTransport>,
+    /// Secret and random: ids of STUN transactions come from it (RFC 8489 §5).
+    pub secret: [u8; 32],
+}
+
+/// Secrets stay out of logs.
+impl std::fmt::Debug for Ice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ice").field("kinds", &self.kinds).field("relay", &self.relay).finish_non_exhaustive()
+    }
+}
+
+/// Which kinds of candidates are gathered for links to other participants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kinds {
+    /// Its sockets, what STUN servers see of them, and a relay.
+    #[default]
+    All,
+    /// All but the relay.
+    NoRelay,
+    /// The relay alone.
+    Relay,
+}
+
+/// A byte stream to a relay, by its number among those of a participant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamId(pub u32);
+
+/// What the shell is to do with a stream. What is sent before it is open waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamOutput {
+    /// Connect.
+    Open {
+        /// To this address.
+        at: SocketAddr,
+        /// Whose certificate has this name.
+        host: String,
+        /// TCP, or TLS on it.
+        transport: RelayTransport,
+    },
+    /// Send this.
+    Send(Vec<u8>),
+    /// Close it; nothing more is said of it.
+    Close,
+}
+
+/// What happened to a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum StreamInput<'a> {
+    /// A frame came, cut out by [`madang_wire::StreamFramer`].
+    Frame(&'a [u8]),
+    /// It could not be opened, or is gone, and why.
+    Closed(&'a str),
 }
 
 /// A track to publish.
@@ -100,11 +165,13 @@ pub enum Input<'a> {
         transport: Transport,
         /// From whom.
         from: SocketAddr,
-        /// To which of its candidates.
+        /// To which of its sockets.
         to: SocketAddr,
         /// The bytes.
         data: &'a [u8],
     },
+    /// Something happened to a stream of [`Output::Stream`].
+    Stream(StreamId, StreamInput<'a>),
     /// The time named by [`Output::Timeout`] has come.
     Timeout,
 }
@@ -118,8 +185,10 @@ pub enum Output {
     Send(String),
     /// Close the WebSocket.
     Disconnect,
-    /// Send a packet.
+    /// Send a packet from one of its sockets.
     Transmit(Transmit),
+    /// Do this with a stream.
+    Stream(StreamId, StreamOutput),
     /// Something happened.
     Event(Event),
     /// Nothing more now. Come again at that time with [`Input::Timeout`].
@@ -133,6 +202,14 @@ pub enum Event {
     Signaling(signaling::Event),
     /// Media can flow on a link.
     Connected(LinkId),
+    /// Media on a link to another participant goes this way now.
+    Path(LinkId, Path),
+    /// No way to the other participant works (any more); one is looked for.
+    PathLost(LinkId),
+    /// There is a relay at this address, and how its server is reached.
+    RelayOpened(SocketAddr, RelayTransport),
+    /// There is no relay to be had, and why.
+    RelayFailed(String),
     /// A link has failed; the server is asked for another.
     LinkFailed(LinkId, String),
     /// A track begins to come.

@@ -7,13 +7,15 @@ use std::{
 };
 
 use madang_media::session::{
-    ClientLine, LayerId, Line, MediaPacket, Session, SessionError, SessionEvent, SessionOutput, Transmit, Transport,
+    ClientLine, LayerId, Line, LocalCandidate, MediaPacket, Path, Role, Session, SessionConfig, SessionError,
+    SessionEvent, SessionOutput, Transmit, Transport, VideoCodec,
 };
-use madang_protocol::{Description, LinkPath, LinkStats, Mid, OpenLink, SdpType, TrackId, TrackKind};
+use madang_protocol::{Description, LinkId, LinkPath, LinkStats, Mid, OpenLink, SdpType, TrackId, TrackKind};
 
 use super::{
     data,
     io::{Config, Event},
+    mesh::{self, Mesh},
     sending::{Sending, Start},
 };
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
     source::Outgoing,
 };
 
-/// A link that is not connected so long after its description is replaced.
+/// A link to the server that is not connected so long after its description is replaced.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The bandwidth that sound is left before pictures get the rest, in bits per second.
 const SOUND: u64 = 50_000;
@@ -39,7 +41,9 @@ struct Receiving {
 
 pub(super) struct Link {
     pub(super) open: OpenLink,
-    session: Session,
+    pub(super) session: Session,
+    /// Of a link to another participant.
+    pub(super) mesh: Option<Mesh>,
     sending: Vec<Sending>,
     receiving: Vec<Receiving>,
     /// The figures of tracks that were withdrawn.
@@ -48,8 +52,8 @@ pub(super) struct Link {
     codecs: HashMap<u8, Codec>,
     connected: bool,
     /// When it is given up unless it is connected.
-    connect_by: Option<Instant>,
-    session_timeout: Instant,
+    pub(super) connect_by: Option<Instant>,
+    pub(super) session_timeout: Instant,
     estimate: Option<u64>,
     /// Room for packets on their way to the session.
     outgoing: Vec<Outgoing>,
@@ -70,21 +74,37 @@ pub(super) enum LinkOutput {
     Event(Event),
     /// Bandwidth estimation changed: the limits of what is sent are to be looked at again.
     Estimate,
+    Path(LinkId, Path),
+    PathLost(LinkId),
     Failed(String),
     Timeout(Option<Instant>),
 }
 
 impl Link {
-    pub(super) fn new(open: OpenLink, config: &Config, now: Instant) -> Self {
-        let session = madang_media::session::SessionConfig {
-            role: madang_media::session::Role::Client,
-            video: madang_media::session::VideoCodec::ALL.to_vec(),
-            certificate: config.certificate.clone(),
-            candidates: config.candidates.clone().unwrap_or_default(),
-        };
+    /// A link to the server, on which media comes to these addresses.
+    pub(super) fn to_server(open: OpenLink, at: &[SocketAddr], config: &Config, now: Instant) -> Self {
+        let candidates = at.iter().map(|address| LocalCandidate { address: *address, tcp: false }).collect();
+        let certificate = config.certificate.clone();
+        let session = SessionConfig { role: Role::Client, video: VideoCodec::ALL.to_vec(), certificate, candidates };
+        Self::new(open, None, &session, now)
+    }
+
+    /// A link to another participant.
+    pub(super) fn to_peer(open: OpenLink, mesh: Mesh, config: &Config, now: Instant) -> Self {
+        let codecs = &config.signaling.capabilities.codecs.video;
+        let named: Vec<_> = codecs.iter().filter_map(|name| VideoCodec::from_name(name)).collect();
+        // Whoever names none sends and shows what it can.
+        let video = if codecs.is_empty() { vec![VideoCodec::Vp8, VideoCodec::Vp9] } else { named };
+        let certificate = config.certificate.clone();
+        let session = SessionConfig { role: Role::Peer, video, certificate, candidates: Vec::new() };
+        Self::new(open, Some(mesh), &session, now)
+    }
+
+    fn new(open: OpenLink, mesh: Option<Mesh>, session: &SessionConfig, now: Instant) -> Self {
         Self {
             open,
-            session: Session::new(&session, now),
+            session: Session::new(session, now),
+            mesh,
             sending: Vec::new(),
             receiving: Vec::new(),
             past: Vec::new(),
@@ -107,15 +127,10 @@ impl Link {
         now: Instant,
     ) -> Result<Description, SessionError> {
         let (sdp, lines) = self.session.accept(&offer.sdp, &offer.tracks)?;
-        for codec in [Codec::Opus, Codec::Vp8, Codec::Vp9] {
-            self.codecs.extend(self.session.payload_type(codec.name()).map(|pt| (pt, codec)));
-        }
-        self.start_sending(&lines, roster, config, now);
-        self.start_receiving(&lines, now);
+        self.carry(&lines, roster, config, now);
         if !self.connected {
             self.connect_by = Some(now + CONNECT);
         }
-        self.session_timeout = now;
         let is_own = |track: &TrackId| roster.track(track).is_some_and(|(owner, _)| Some(&owner.id) == roster.me());
         let tracks: BTreeMap<Mid, TrackId> = offer
             .tracks
@@ -125,6 +140,16 @@ impl Link {
             .collect();
         let Description { link, epoch, n, .. } = offer.clone();
         Ok(Description { link, epoch, n, kind: SdpType::Answer, sdp, tracks, from: None })
+    }
+
+    /// Begins and ends what the lines carry.
+    pub(super) fn carry(&mut self, lines: &[ClientLine], roster: &Roster, config: &Config, now: Instant) {
+        for codec in [Codec::Opus, Codec::Vp8, Codec::Vp9] {
+            self.codecs.extend(self.session.payload_type(codec.name()).map(|pt| (pt, codec)));
+        }
+        self.start_sending(lines, roster, config, now);
+        self.start_receiving(lines, now);
+        self.session_timeout = now;
     }
 
     fn start_sending(&mut self, lines: &[ClientLine], roster: &Roster, config: &Config, now: Instant) {
@@ -167,8 +192,9 @@ impl Link {
         }
     }
 
-    pub(super) fn candidate(&mut self, candidate: Option<&madang_protocol::IceCandidate>) {
+    pub(super) fn candidate(&mut self, candidate: Option<&madang_protocol::IceCandidate>, now: Instant) {
         if let Some(candidate) = candidate {
+            self.session_timeout = now;
             self.session.candidate(candidate);
         }
     }
@@ -210,9 +236,13 @@ impl Link {
     pub(super) fn poll_output(&mut self, now: Instant, config: &Config) -> LinkOutput {
         if self.connect_by.is_some_and(|by| by <= now) {
             self.connect_by = None;
-            return LinkOutput::Failed("no connection within 5 s".into());
+            let patience = if self.mesh.is_some() { mesh::CONNECT } else { CONNECT };
+            return LinkOutput::Failed(format!("no connection within {} s", patience.as_secs()));
         }
         loop {
+            if let Some(path) = self.fresh_path() {
+                return LinkOutput::Path(self.open.link.clone(), path);
+            }
             if let Some(event) = self.frame(now, config.wants_frames) {
                 return LinkOutput::Event(event);
             }
@@ -242,6 +272,7 @@ impl Link {
                 self.connect_by = None;
                 let wanted: u64 = self.sending.iter().map(Sending::full_rate).sum();
                 self.session.set_desired(wanted + SOUND);
+                self.wants_path();
                 Some(LinkOutput::Event(Event::Connected(self.open.link.clone())))
             }
             SessionEvent::KeyframeWanted { line, layer } => {
@@ -252,14 +283,31 @@ impl Link {
             }
             SessionEvent::Estimate(estimate) => {
                 self.estimate = Some(estimate.rate);
+                self.wants_path();
                 Some(LinkOutput::Estimate)
             }
+            SessionEvent::PathLost if self.connected && self.mesh.is_some() => {
+                Some(LinkOutput::PathLost(self.open.link.clone()))
+            }
+            SessionEvent::PathFound => {
+                self.connect_by = None;
+                None
+            }
             SessionEvent::Data(channel, message) => {
+                if let Some(mesh) = &self.mesh {
+                    return mesh.data(&message, channel).map(LinkOutput::Event);
+                }
                 let (from, topic, bytes) = data::from_server(&message)?;
                 Some(LinkOutput::Event(Event::Data { from: Some(from), channel, topic, bytes: bytes.to_vec() }))
             }
-            SessionEvent::ChannelsOpen => None,
+            SessionEvent::ChannelsOpen | SessionEvent::PathLost => None,
             SessionEvent::Ended(why) => Some(LinkOutput::Failed(why)),
+        }
+    }
+
+    fn wants_path(&mut self) {
+        if let Some(mesh) = &mut self.mesh {
+            mesh.wants_path = true;
         }
     }
 

@@ -1,32 +1,43 @@
 //! A whole participant: signaling, its links, what it publishes and what it receives.
 //!
 //! Give it what happens by [`Participant::handle_input`], then drain
-//! [`Participant::poll_output`] until it returns [`Output::Timeout`]. Its links are to the server
-//! (topology `sfu`), which offers; links of a mesh are not implemented.
+//! [`Participant::poll_output`] until it returns [`Output::Timeout`]. Its links are to the server,
+//! which offers, or to other participants, where candidates are gathered and either end offers.
 
+mod binding;
 mod data;
+mod gathering;
 mod io;
 mod limits;
 mod link;
+mod linking;
+mod mesh;
+mod path;
+mod relays;
 mod sending;
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
-pub use madang_media::session::{Certificate, LocalCandidate};
-use madang_protocol::{
-    ChatLine, ClientMessage, LinkId, LinkPath, ParticipantId, Restart, SdpType, Stats, Subscribe, TrackId,
-};
+pub use madang_media::session::{CandidateKind, Certificate};
+use madang_protocol::{ChatLine, ClientMessage, LinkId, LinkPath, ParticipantId, Stats, Subscribe, Topology, TrackId};
 
-pub use io::{Config, Content, DataChannel, Event, Input, Output, Publication, Transmit, Transport};
+pub use io::{
+    Config, Content, DataChannel, Event, Ice, Input, Kinds, Output, Publication, StreamId, StreamInput, StreamOutput,
+    Transmit, Transport,
+};
+pub use path::{Path, kind_name};
 
 use crate::{
     clip::Codec,
     receive::Figures,
+    relay::{self, Server},
     signaling::{self, Roster, Signaling},
 };
+use gathering::{Gathering, GatheringOutput};
 use limits::Limits;
 use link::{Link, LinkOutput};
 
@@ -38,13 +49,13 @@ pub struct Participant {
     config: Config,
     signaling: Signaling,
     links: Vec<Link>,
+    gathering: Gathering,
     limits: Limits,
-    path: LinkPath,
     report_at: Instant,
     outputs: VecDeque<Output>,
     /// The figures of tracks whose link is gone.
     past: Vec<(TrackId, Codec, Figures)>,
-    /// What was said about links while no candidates were known.
+    /// What was said about links to the server while the relay that they need was not there.
     unheard: Vec<signaling::Event>,
     now: Instant,
     is_ended: bool,
@@ -57,10 +68,10 @@ impl Participant {
         config.signaling.tracks = config.publications.iter().map(Publication::announcement).collect();
         Self {
             signaling: Signaling::new(config.signaling.clone()),
+            gathering: Gathering::new(config.ice, config.hosts.clone()),
             config,
             links: Vec::new(),
             limits: Limits::default(),
-            path: LinkPath::Direct,
             report_at: now + REPORT,
             outputs: VecDeque::new(),
             past: Vec::new(),
@@ -70,18 +81,37 @@ impl Participant {
         }
     }
 
-    /// Where its media comes in from now on; links that waited for that are opened.
-    pub fn set_candidates(&mut self, now: Instant, candidates: Vec<LocalCandidate>) {
+    /// Takes the STUN and TURN servers that [`signaling::Event::Joined`] named, or those of
+    /// [`signaling::Event::IceServers`], whose credentials are fresh.
+    pub fn set_servers(&mut self, now: Instant, servers: Vec<Server>) {
         self.now = now;
-        self.config.candidates = Some(candidates);
-        for event in std::mem::take(&mut self.unheard) {
-            self.link_event(&event);
+        self.gathering.set_servers(now, servers);
+    }
+
+    /// The network has changed, and these are its sockets now. Candidates are gathered again, and
+    /// its links look for other paths.
+    pub fn set_hosts(&mut self, now: Instant, hosts: Vec<SocketAddr>) {
+        self.now = now;
+        self.gathering.set_hosts(now, hosts);
+        let links: Vec<_> = self.links.iter().map(|link| (link.open.link.clone(), link.mesh.is_some())).collect();
+        for (link, is_mesh) in links {
+            if is_mesh {
+                self.restart_ice(&link);
+            } else if let Some(index) = self.place(&link) {
+                let link = self.drop_link(index);
+                self.replace(&link, "the network has changed".into());
+            }
         }
     }
 
-    /// How its media travels, for its reports.
-    pub fn set_path(&mut self, path: LinkPath) {
-        self.path = path;
+    /// The way that each connected link goes, with the participant at its other end.
+    #[must_use]
+    pub fn paths(&self) -> Vec<(LinkId, Option<ParticipantId>, Option<Path>)> {
+        let of = |link: &Link| {
+            let path = link.path().map(|path| self.path_of(path));
+            (link.open.link.clone(), link.open.peer.clone(), path)
+        };
+        self.links.iter().filter(|link| link.is_connected()).map(of).collect()
     }
 
     /// The picture of the room.
@@ -109,12 +139,14 @@ impl Participant {
         match input {
             Input::Signaling(input) => self.signaling.handle_input(now, input),
             Input::Receive { transport, from, to, data } => {
-                for link in &mut self.links {
-                    link.receive(now, transport, from, to, data);
+                if !self.gathering.receive(now, from, to, data) {
+                    self.deliver(transport, from, to, data);
                 }
             }
+            Input::Stream(id, input) => self.gathering.stream(now, id, input),
             Input::Timeout => {
                 self.signaling.handle_input(now, signaling::Input::Timeout);
+                self.gathering.handle_timeout(now);
                 for link in &mut self.links {
                     link.handle_timeout(now);
                 }
@@ -135,11 +167,26 @@ impl Participant {
                 signaling::Output::Disconnect => return Output::Disconnect,
                 signaling::Output::Event(event) => self.signaling_event(event),
                 signaling::Output::Timeout(at) => match self.poll_links() {
-                    LinkOutput::Transmit(transmit) => return Output::Transmit(transmit),
-                    LinkOutput::Timeout(media) => return Output::Timeout(self.earliest(at, media)),
+                    LinkOutput::Transmit(transmit) => {
+                        if let Some(transmit) = self.gathering.send(self.now, transmit) {
+                            return Output::Transmit(transmit);
+                        }
+                    }
                     LinkOutput::Event(event) => return Output::Event(event),
                     LinkOutput::Estimate => self.limit_all(),
+                    LinkOutput::Path(link, path) => return Output::Event(Event::Path(link, self.path_of(path))),
+                    LinkOutput::PathLost(link) => self.path_lost(link),
                     LinkOutput::Failed(_) => {}
+                    LinkOutput::Timeout(media) => match self.gathering.poll_output(self.now) {
+                        GatheringOutput::Timeout(gathering) => {
+                            return Output::Timeout(self.earliest([at, media, gathering]));
+                        }
+                        output => {
+                            if let Some(output) = self.gathered(output) {
+                                return output;
+                            }
+                        }
+                    },
                 },
             }
         }
@@ -148,8 +195,18 @@ impl Participant {
     /// Sends bytes by data channel, to these or (empty) to everyone. `false` when they could not
     /// be sent: no link, a buffer that is full, or too many of them.
     pub fn send_data(&mut self, channel: DataChannel, to: &[ParticipantId], topic: &str, bytes: &[u8]) -> bool {
-        let Some(message) = data::to_server(to, topic, bytes) else { return false };
-        self.links.iter_mut().filter(|link| link.is_connected()).any(|link| link.send_data(channel, &message))
+        let (Some(for_server), Some(for_peer)) = (data::to_server(to, topic, bytes), data::to_peer(topic, bytes))
+        else {
+            return false;
+        };
+        let mut is_sent = false;
+        for link in self.links.iter_mut().filter(|link| link.is_connected()) {
+            is_sent |= match &link.mesh {
+                None => link.send_data(channel, &for_server),
+                Some(mesh) => (to.is_empty() || to.contains(&mesh.peer)) && link.send_data(channel, &for_peer),
+            };
+        }
+        is_sent
     }
 
     /// Says how a track is watched.
@@ -171,9 +228,9 @@ impl Participant {
         self.signaling.leave();
     }
 
-    fn earliest(&self, signaling: Option<Instant>, media: Option<Instant>) -> Option<Instant> {
+    fn earliest(&self, of_parts: [Option<Instant>; 3]) -> Option<Instant> {
         let report = (!self.links.is_empty()).then_some(self.report_at);
-        [signaling, media, report].into_iter().flatten().min()
+        of_parts.into_iter().flatten().chain(report).min()
     }
 
     fn poll_links(&mut self) -> LinkOutput {
@@ -198,26 +255,19 @@ impl Participant {
         LinkOutput::Timeout(earliest)
     }
 
-    /// Forgets a link, but not the figures of what came on it.
-    fn drop_link(&mut self, index: usize) -> Link {
-        let link = self.links.swap_remove(index);
-        self.past.extend(link.figures(self.now));
-        link
-    }
-
-    /// Asks for another link in place of one that failed.
-    fn replace(&mut self, link: &Link, why: String) {
-        let restart = Restart { link: link.open.link.clone(), epoch: link.open.epoch, replace: true };
-        if !self.is_ended {
-            self.signaling.request(ClientMessage::Restart(restart));
-            self.outputs.push_back(Output::Event(Event::LinkFailed(link.open.link.clone(), why)));
-        }
-    }
-
     fn limit_all(&mut self) {
         for link in &mut self.links {
             link.limit(&self.limits, self.signaling.roster(), self.config.adapts, self.now);
         }
+    }
+
+    fn path_for_report(&self, link: &Link) -> Option<LinkPath> {
+        if link.open.kind == Topology::Mesh {
+            return link.path().map(|path| self.path_of(path).link_path());
+        }
+        let relayed = self.gathering.relayed().filter(|_| self.config.ice.kinds == Kinds::Relay);
+        let transport = relayed.and_then(|relayed| self.gathering.relay_transport(relayed));
+        Some(transport.map_or(LinkPath::Direct, relay::path))
     }
 
     fn report(&mut self, now: Instant) {
@@ -225,86 +275,11 @@ impl Participant {
             return;
         }
         self.report_at = now + REPORT;
-        let path = self.path;
-        let links: Vec<_> =
-            self.links.iter_mut().filter(|link| link.is_connected()).map(|link| link.stats(now, Some(path))).collect();
+        let paths: Vec<_> = self.links.iter().map(|link| self.path_for_report(link)).collect();
+        let connected = self.links.iter_mut().zip(paths).filter(|(link, _)| link.is_connected());
+        let links: Vec<_> = connected.map(|(link, path)| link.stats(now, path)).collect();
         if !links.is_empty() {
             self.signaling.tell(ClientMessage::Stats(Stats { links }));
-        }
-    }
-
-    fn signaling_event(&mut self, event: signaling::Event) {
-        use signaling::Event as Said;
-        match &event {
-            Said::LinkOpened(_) | Said::LinkClosed(_) | Said::Description(_) | Said::Candidate(_) => {
-                if self.config.candidates.is_some() {
-                    self.link_event(&event);
-                } else {
-                    self.unheard.push(event.clone());
-                }
-            }
-            Said::Bitrate(bitrate) => {
-                self.limits.set(bitrate.clone());
-                self.limit_all();
-            }
-            Said::Delivery(delivery) if delivery.paused => {
-                self.links.iter_mut().for_each(|link| link.pause(&delivery.track, self.now));
-            }
-            Said::TrackChanged(_, track) => {
-                if track.muted {
-                    self.links.iter_mut().for_each(|link| link.pause(&track.id, self.now));
-                }
-                self.limit_all();
-            }
-            Said::Ended(_) => {
-                self.is_ended = true;
-                self.links.iter_mut().for_each(Link::close);
-            }
-            _ => {}
-        }
-        self.outputs.push_back(Output::Event(Event::Signaling(event)));
-    }
-
-    fn link_event(&mut self, event: &signaling::Event) {
-        use signaling::Event as Said;
-        match event {
-            Said::LinkOpened(open) => self.links.push(Link::new(open.clone(), &self.config, self.now)),
-            Said::LinkClosed(link) => {
-                let Some(index) = self.place(link) else { return };
-                let mut link = self.drop_link(index);
-                link.close();
-                while let LinkOutput::Transmit(goodbye) = link.poll_output(self.now, &self.config) {
-                    self.outputs.push_back(Output::Transmit(goodbye));
-                }
-            }
-            Said::Description(description) => self.describe(description),
-            Said::Candidate(ice) => {
-                if let Some(index) = self.place(&ice.link) {
-                    self.links[index].candidate(ice.candidate.as_ref());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn place(&self, link: &LinkId) -> Option<usize> {
-        self.links.iter().position(|known| known.open.link == *link)
-    }
-
-    fn describe(&mut self, description: &madang_protocol::Description) {
-        let Some(index) = self.place(&description.link) else { return };
-        if description.kind != SdpType::Offer {
-            return;
-        }
-        match self.links[index].accept(description, self.signaling.roster(), &self.config, self.now) {
-            Ok(answer) => {
-                self.signaling.request(ClientMessage::Desc(answer));
-                self.limit_all();
-            }
-            Err(why) => {
-                let link = self.drop_link(index);
-                self.replace(&link, why.to_string());
-            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The participant's side of offer and answer.
+//! The participant's side of offer and answer on a link to the server.
 
 use std::collections::BTreeMap;
 
@@ -42,25 +42,38 @@ impl Session {
         check_size(sdp)?;
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|why| SessionError::Sdp(why.to_string()))?;
         let answer = self.rtc.sdp_api().accept_offer(offer)?;
+        self.open_channels();
+        self.find_lines(sdp, tracks);
+        Ok((answer.to_sdp_string(), self.lines()))
+    }
+
+    /// Makes this end of the data channels, if it is not there yet.
+    pub(super) fn open_channels(&mut self) {
         if self.negotiation.channels[0].is_none() {
             for channel in [DataChannel::Reliable, DataChannel::Lossy] {
                 let id = self.rtc.direct_api().create_data_channel(channel_config(channel));
                 self.negotiation.channels[channel as usize] = Some(id);
             }
         }
-        self.find_lines(sdp, tracks);
-        let lines = self.negotiation.lines.iter().enumerate().map(|(index, line)| ClientLine {
-            line: Line(u16::try_from(index).unwrap_or(u16::MAX)),
-            kind: line.kind,
-            track: match &line.purpose {
-                Purpose::Receive(track) | Purpose::Send(track) => Some(track.clone()),
-                Purpose::Idle => None,
-            },
-            sends: matches!(line.purpose, Purpose::Send(_)),
-            rids: line.rids.iter().map(|rid| rid.to_string()).collect(),
-        });
-        let lines = lines.collect();
-        Ok((answer.to_sdp_string(), lines))
+    }
+
+    /// Every line by direction: one that carries a track each way is there twice.
+    pub(super) fn lines(&self) -> Vec<ClientLine> {
+        let of_line = |(index, line): (usize, &MediaLine)| {
+            let Purpose { sends, receives } = line.purpose.clone();
+            let part = |track: Option<TrackId>, sends| ClientLine {
+                line: Line(u16::try_from(index).unwrap_or(u16::MAX)),
+                kind: line.kind,
+                track,
+                sends,
+                rids: line.rids.iter().map(|rid| rid.to_string()).collect(),
+            };
+            let idle = line.purpose.is_idle().then(|| part(None, false));
+            let sent = sends.map(|track| part(Some(track), true));
+            let received = receives.map(|track| part(Some(track), false));
+            [sent, received, idle].into_iter().flatten()
+        };
+        self.negotiation.lines.iter().enumerate().flat_map(of_line).collect()
     }
 
     fn find_lines(&mut self, sdp: &str, tracks: &BTreeMap<MidName, TrackId>) {
@@ -70,9 +83,9 @@ impl Session {
             let kind = if media.kind() == MediaKind::Audio { TrackKind::Audio } else { TrackKind::Video };
             let track = tracks.get(&MidName(name.trim().to_owned())).cloned();
             let purpose = match (media.direction(), track) {
-                (Direction::SendOnly | Direction::SendRecv, Some(track)) => Purpose::Send(track),
-                (Direction::RecvOnly, Some(track)) => Purpose::Receive(track),
-                _ => Purpose::Idle,
+                (Direction::SendOnly | Direction::SendRecv, Some(track)) => Purpose::send(track),
+                (Direction::RecvOnly, Some(track)) => Purpose::receive(track),
+                _ => Purpose::default(),
             };
             let line = MediaLine::of_offer(mid, kind, purpose);
             let Some(place) = self.negotiation.lines.iter().position(|known| known.mid == mid) else {
@@ -80,7 +93,7 @@ impl Session {
                 continue;
             };
             let former = std::mem::replace(&mut self.negotiation.lines[place].purpose, line.purpose);
-            let ends = matches!(former, Purpose::Send(_)) && former != self.negotiation.lines[place].purpose;
+            let ends = former.sends.is_some() && former != self.negotiation.lines[place].purpose;
             if let Some(place) = u16::try_from(place).ok().filter(|_| ends) {
                 self.outgoing.release(Line(place));
             }
@@ -93,13 +106,13 @@ impl Session {
     /// [`Session::offer`], which has no data channels then.
     pub fn send_layers(&mut self, track: TrackId, kind: TrackKind, rids: &[&str]) -> Option<Line> {
         let rids: Vec<Rid> = rids.iter().map(|rid| Rid::from(*rid)).collect();
-        self.negotiation.take(kind, Purpose::Send(track), &rids)
+        self.negotiation.take(kind, Purpose::send(track), &rids)
     }
 
     /// The layers that the offer asked for; their streams are there already.
-    fn find_client_streams(&mut self) {
+    pub(super) fn find_client_streams(&mut self) {
         for line in &mut self.negotiation.lines {
-            if matches!(line.purpose, Purpose::Send(_)) && line.rids.is_empty() {
+            if line.purpose.sends.is_some() && line.rids.is_empty() {
                 let mut api = self.rtc.direct_api();
                 let offered = ["l", "m", "h"].map(Rid::from).into_iter();
                 line.rids = offered.filter(|rid| api.stream_tx_by_mid(line.mid, Some(*rid)).is_some()).collect();

@@ -1,6 +1,10 @@
 //! How a session is set up.
 
-use std::{fmt, net::SocketAddr, time::Instant};
+use std::{
+    fmt,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use str0m::{
     RtcConfig,
@@ -10,6 +14,12 @@ use str0m::{
 /// What bandwidth estimation begins with, in bits per second; probes raise it within a second.
 pub const INITIAL_ESTIMATE: u64 = 3_000_000;
 
+/// Between two participants: the longest pause between two checks of a candidate pair, and how
+/// many without an answer end it, so that a dead path is known after nine seconds. RFC 7675 §5.1
+/// asks for a check every 5 s, and gives a path up after 30.
+const CHECK_PAUSE: Duration = Duration::from_millis(1500);
+const CHECKS: usize = 7;
+
 /// Which end of a link a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -18,6 +28,9 @@ pub enum Role {
     Server,
     /// A participant without a browser: full ICE, the DTLS client.
     Client,
+    /// The same, on a link to another participant: either may offer and be either end of DTLS,
+    /// which is 1.2 for the same reason.
+    Peer,
 }
 
 /// A video codec.
@@ -105,8 +118,12 @@ impl SessionConfig {
             // For the reports on what the session's egress sends.
             .enable_raw_packets(true)
             .set_crypto_provider(super::keys::provider());
-        if self.role == Role::Server {
+        if self.role != Role::Client {
             config = config.set_dtls_version(DtlsVersion::Dtls12);
+        }
+        if self.role == Role::Peer {
+            config.set_max_stun_rto(CHECK_PAUSE);
+            config.set_max_stun_retransmits(CHECKS);
         }
         for codec in &self.video {
             config = match codec {

@@ -145,6 +145,10 @@ pub struct Estimate {
 pub enum SessionEvent {
     /// ICE and DTLS are done.
     Connected,
+    /// No candidate pair works (any more).
+    PathLost,
+    /// One works again.
+    PathFound,
     /// Media came.
     Packet(MediaPacket),
     /// The other end wants a keyframe of what it gets on a line.

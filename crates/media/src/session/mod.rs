@@ -12,6 +12,8 @@ mod gaps;
 mod keys;
 mod negotiation;
 mod outgoing;
+mod path;
+mod peer;
 
 use std::{
     collections::HashMap,
@@ -40,6 +42,9 @@ pub use event::{
 use gaps::Gaps;
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
+use path::Paths;
+pub use path::{CandidateKind, Gathered, Path};
+pub use peer::Exchange;
 
 /// The longest description taken: browsers write some 60 lines for each track.
 const SDP_LINES: usize = 20_000;
@@ -70,6 +75,8 @@ pub struct Session {
     /// Which line and layer a stream belongs to, by SSRC.
     incoming: HashMap<u32, Incoming>,
     outgoing: Outgoing,
+    /// What is known of ways to another participant.
+    paths: Option<Paths>,
     connected: bool,
     ended: bool,
     now: Instant,
@@ -99,9 +106,10 @@ impl Session {
         }
         Self {
             rtc,
-            negotiation: Negotiation::new(config.role == Role::Server),
+            negotiation: Negotiation::new(config.role),
             incoming: HashMap::new(),
             outgoing: Outgoing::new(now),
+            paths: (config.role == Role::Peer).then(|| Paths::new(now)),
             connected: false,
             ended: false,
             now,
@@ -121,12 +129,12 @@ impl Session {
     /// largest; empty for no simulcast. Takes effect with the next [`Self::offer`].
     pub fn receive_track(&mut self, track: TrackId, kind: TrackKind, rids: &[&str]) -> Option<Line> {
         let rids: Vec<Rid> = rids.iter().map(|rid| Rid::from(*rid)).collect();
-        self.negotiation.take(kind, Purpose::Receive(track), &rids)
+        self.negotiation.take(kind, Purpose::receive(track), &rids)
     }
 
     /// Offers to send a track.
     pub fn send_track(&mut self, track: TrackId, kind: TrackKind) -> Option<Line> {
-        self.negotiation.take(kind, Purpose::Send(track), &[])
+        self.negotiation.take(kind, Purpose::send(track), &[])
     }
 
     /// The line is needed no more.
@@ -163,6 +171,9 @@ impl Session {
     /// out: its checks make it known if it works.
     pub fn candidate(&mut self, candidate: &IceCandidate) {
         if let Ok(candidate) = Candidate::from_sdp_string(&candidate.candidate) {
+            if let Some(paths) = &mut self.paths {
+                paths.remote_candidate(&candidate);
+            }
             self.rtc.add_remote_candidate(candidate);
             self.due = self.now;
         }
@@ -175,6 +186,10 @@ impl Session {
             Transport::Tcp => Protocol::Tcp,
         };
         let Ok(received) = Receive::new(proto, from, to, data) else { return };
+        if let Some(paths) = &mut self.paths {
+            let is_way = self.outgoing.way().is_some_and(|way| (way.from, way.to) == (to, from));
+            paths.received(now, to, from, data, is_way);
+        }
         // Garbage that claims to be DTLS ends in an error here, and nothing else.
         self.pass(now);
         if let Err(why) = self.rtc.handle_input(Input::Receive(self.stepped, received)) {
@@ -270,6 +285,9 @@ impl Session {
                 Ok(Output::Transmit(transmit)) => {
                     let transport = if transmit.proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
                     let way = Way { transport, from: transmit.source, to: transmit.destination };
+                    if let Some(paths) = &mut self.paths {
+                        paths.sent(way, &transmit.contents);
+                    }
                     if let Some(data) = self.outgoing.pass(self.now, way, transmit.contents.into()) {
                         let Way { transport, from, to } = way;
                         return SessionOutput::Transmit(Transmit { transport, from, to, data });
@@ -287,6 +305,9 @@ impl Session {
                 }
                 Ok(Output::Timeout(at)) => {
                     self.due = at.max(self.now + AT_ONCE);
+                    if let Some(event) = self.watch_path() {
+                        return SessionOutput::Event(event);
+                    }
                     if let Some(estimate) = self.estimate() {
                         return SessionOutput::Event(SessionEvent::Estimate(estimate));
                     }
@@ -308,6 +329,13 @@ impl Session {
         }
         self.estimate_at = self.now + ESTIMATE_INTERVAL;
         Some(self.outgoing.estimate(self.now))
+    }
+
+    /// Whether the path to another participant is lost, or found again.
+    fn watch_path(&mut self) -> Option<SessionEvent> {
+        let is_due = self.connected && self.now >= self.estimate_at;
+        let is_lost = self.paths.as_mut().filter(|_| is_due)?.changed(self.now)?;
+        Some(if is_lost { SessionEvent::PathLost } else { SessionEvent::PathFound })
     }
 
     fn end(&mut self, why: String) -> SessionEvent {

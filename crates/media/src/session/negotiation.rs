@@ -1,4 +1,4 @@
-//! The server's side of offer and answer: which lines there are, what each is for, and when
+//! The offerer's side of offer and answer: which lines there are, what each is for, and when
 //! the next offer is due. One offer is out at a time; what changes meanwhile is in the next.
 
 use std::collections::BTreeMap;
@@ -11,17 +11,41 @@ use str0m::{
     media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer},
 };
 
-use super::{DataChannel, LayerId, Line, error::SessionError};
+use super::{DataChannel, LayerId, Line, Role, error::SessionError};
 
-/// What a line is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+/// The mid of a line that was not offered yet.
+const NO_MID: &str = "?";
+
+/// What a line is for. One without either is idle: the next track of its kind takes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Purpose {
+    /// The other end gets this track on it.
+    pub(super) sends: Option<TrackId>,
     /// The other end sends this track on it.
-    Receive(TrackId),
-    /// It gets this track on it.
-    Send(TrackId),
-    /// Nothing at present; the next track of its kind takes it.
-    Idle,
+    pub(super) receives: Option<TrackId>,
+}
+
+impl Purpose {
+    pub(super) fn send(track: TrackId) -> Self {
+        Self { sends: Some(track), receives: None }
+    }
+
+    pub(super) fn receive(track: TrackId) -> Self {
+        Self { sends: None, receives: Some(track) }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn direction(&self) -> Direction {
+        match (&self.sends, &self.receives) {
+            (Some(_), Some(_)) => Direction::SendRecv,
+            (Some(_), None) => Direction::SendOnly,
+            (None, Some(_)) => Direction::RecvOnly,
+            (None, None) => Direction::Inactive,
+        }
+    }
 }
 
 /// A media description.
@@ -32,7 +56,7 @@ pub(super) struct MediaLine {
     pub(super) purpose: Purpose,
     /// RIDs from the smallest layer to the largest; empty without simulcast.
     pub(super) rids: Vec<Rid>,
-    /// Made to be sent on. Lines keep their direction for life.
+    /// Made to be sent on. On links to the server lines keep their direction for life.
     sends: bool,
     /// What it is for now was in an offer; the answer to that may be on its way.
     pub(super) settled: bool,
@@ -49,16 +73,14 @@ impl MediaLine {
 
     /// A line that the other end has offered.
     pub(super) fn of_offer(mid: Mid, kind: TrackKind, purpose: Purpose) -> Self {
-        let sends = matches!(purpose, Purpose::Send(_));
+        let sends = purpose.sends.is_some();
         Self { mid, kind, purpose, rids: Vec::new(), sends, settled: true }
     }
 
-    fn direction(&self) -> Direction {
-        match self.purpose {
-            Purpose::Receive(_) => Direction::RecvOnly,
-            Purpose::Send(_) => Direction::SendOnly,
-            Purpose::Idle => Direction::Inactive,
-        }
+    /// A line to be offered.
+    pub(super) fn to_offer(kind: TrackKind, purpose: Purpose, rids: &[Rid]) -> Self {
+        let sends = purpose.sends.is_some();
+        Self { mid: Mid::from(NO_MID), kind, purpose, rids: rids.to_vec(), sends, settled: false }
     }
 }
 
@@ -73,22 +95,21 @@ pub struct Offer {
     pub tracks: BTreeMap<MidName, TrackId>,
 }
 
-#[derive(Default)]
 pub(super) struct Negotiation {
     pub(super) lines: Vec<MediaLine>,
     pub(super) channels: [Option<ChannelId>; 2],
-    /// Offers open the data channels: the server's do.
-    offers_channels: bool,
+    /// Which end's offers these are.
+    role: Role,
     newest: u32,
     pending: Option<SdpPendingOffer>,
     /// Lines asked for since the last offer: their place, with the mid to come.
-    changed: bool,
+    pub(super) changed: bool,
     restart: bool,
 }
 
 impl Negotiation {
-    pub(super) fn new(offers_channels: bool) -> Self {
-        Self { offers_channels, ..Self::default() }
+    pub(super) fn new(role: Role) -> Self {
+        Self { role, lines: Vec::new(), channels: [None; 2], newest: 0, pending: None, changed: false, restart: false }
     }
 
     pub(super) fn line(&self, line: Line) -> Option<&MediaLine> {
@@ -103,13 +124,9 @@ impl Negotiation {
     /// A line for a track, new or idle. Its mid is real once it has been offered.
     pub(super) fn take(&mut self, kind: TrackKind, purpose: Purpose, rids: &[Rid]) -> Option<Line> {
         self.changed = true;
-        let sends = matches!(purpose, Purpose::Send(_));
+        let sends = purpose.sends.is_some();
         let fits = |line: &MediaLine| {
-            line.purpose == Purpose::Idle
-                && line.settled
-                && line.kind == kind
-                && line.sends == sends
-                && line.rids == rids
+            line.purpose.is_idle() && line.settled && line.kind == kind && line.sends == sends && line.rids == rids
         };
         if let Some(index) = self.lines.iter().position(fits) {
             let line = &mut self.lines[index];
@@ -118,13 +135,13 @@ impl Negotiation {
             return u16::try_from(index).ok().map(Line);
         }
         let index = u16::try_from(self.lines.len()).ok()?;
-        self.lines.push(MediaLine { mid: Mid::from("?"), kind, purpose, rids: rids.to_vec(), sends, settled: false });
+        self.lines.push(MediaLine::to_offer(kind, purpose, rids));
         Some(Line(index))
     }
 
     pub(super) fn release(&mut self, line: Line) {
         if let Some(line) = self.lines.get_mut(usize::from(line.0)) {
-            line.purpose = Purpose::Idle;
+            line.purpose = Purpose::default();
             line.settled = false;
             self.changed = true;
         }
@@ -136,10 +153,13 @@ impl Negotiation {
 
     /// The next offer, when something has changed and no other is out.
     pub(super) fn offer(&mut self, rtc: &mut Rtc) -> Option<Offer> {
-        let first = self.offers_channels && self.channels[0].is_none();
+        let first = self.role != Role::Client && self.channels[0].is_none();
         if self.pending.is_some() || !(first || self.changed || self.restart) {
             return None;
         }
+        let is_peer = self.role == Role::Peer;
+        let directions: Vec<_> =
+            self.lines.iter().map(|line| rtc.media(line.mid).map(str0m::media::Media::direction)).collect();
         let mut api = rtc.sdp_api();
         if first {
             // The application line comes first, so that a link without tracks has a line too.
@@ -147,15 +167,21 @@ impl Negotiation {
                 self.channels[channel as usize] = Some(api.add_channel_with_config(channel_config(channel)));
             }
         }
-        for line in self.lines.iter_mut().filter(|line| !line.settled) {
-            if line.mid == Mid::from("?") {
+        for (line, present) in self.lines.iter_mut().zip(directions).filter(|(line, _)| !line.settled) {
+            let direction = line.purpose.direction();
+            if line.mid == Mid::from(NO_MID) {
                 let kind = match line.kind {
                     TrackKind::Audio => MediaKind::Audio,
                     TrackKind::Video => MediaKind::Video,
                 };
-                line.mid = api.add_media(kind, line.direction(), None, None, layers(line));
+                line.mid = api.add_media(kind, direction, None, None, layers(line));
             } else {
-                api.set_direction(line.mid, line.direction());
+                // str0m offers again only where a direction changed; another track in the same
+                // direction has to be named too.
+                if is_peer && present == Some(direction) {
+                    api.set_direction(line.mid, Direction::Inactive);
+                }
+                api.set_direction(line.mid, direction);
             }
         }
         if std::mem::take(&mut self.restart) {
@@ -168,9 +194,11 @@ impl Negotiation {
             line.settled = true;
         }
         self.newest += 1;
-        let tracks = self.lines.iter().filter_map(|line| match &line.purpose {
-            Purpose::Receive(track) | Purpose::Send(track) => Some((MidName(line.mid.to_string()), track.clone())),
-            Purpose::Idle => None,
+        // Between participants each end names its own tracks alone.
+        let tracks = self.lines.iter().filter_map(|line| {
+            let Purpose { sends, receives } = &line.purpose;
+            let track = sends.as_ref().or(receives.as_ref().filter(|_| !is_peer))?;
+            Some((MidName(line.mid.to_string()), track.clone()))
         });
         Some(Offer { n: Number(self.newest), sdp: offer.to_sdp_string(), tracks: tracks.collect() })
     }

@@ -16,7 +16,7 @@ use str0m::{
 
 use super::{
     Estimate, INITIAL_ESTIMATE, LayerId, Line, OutgoingPacket, Session, Transmit, answers_check, keys,
-    negotiation::{MediaLine, Purpose},
+    negotiation::MediaLine,
 };
 use crate::egress::{Egress, Extensions, Name, Packets, Profile, StreamConfig, StreamKey, Way};
 
@@ -61,6 +61,11 @@ impl Outgoing {
         for stream in self.lines.get_mut(usize::from(line.0)).into_iter().flat_map(std::mem::take).flatten() {
             self.egress.renew(stream);
         }
+    }
+
+    /// Which way media goes.
+    pub(super) fn way(&self) -> Option<Way> {
+        self.egress.way()
     }
 
     fn stream(&self, line: Line, layer: LayerId) -> Option<StreamKey> {
@@ -177,7 +182,7 @@ impl Session {
     /// After an answer: the streams that str0m made for the lines that send.
     pub(super) fn find_outgoing(&mut self) {
         for (index, line) in self.negotiation.lines.iter().enumerate() {
-            if !matches!(line.purpose, Purpose::Send(_)) || !line.settled {
+            if line.purpose.sends.is_none() || !line.settled {
                 continue;
             }
             let rids = line.rids.iter().map(|rid| Some(*rid)).chain(line.rids.is_empty().then_some(None));

@@ -218,7 +218,8 @@ impl Sfu {
             SessionEvent::Estimate(estimate) => self.estimated(now, key, estimate),
             SessionEvent::Data(channel, bytes) => self.data(now, key, channel, &bytes),
             SessionEvent::Connected => self.connected(now, key),
-            SessionEvent::ChannelsOpen => {}
+            // A dead link is found by its silence, which the room has a time for.
+            SessionEvent::ChannelsOpen | SessionEvent::PathLost | SessionEvent::PathFound => {}
             SessionEvent::Ended(why) => self.fail(key, why),
         }
     }
