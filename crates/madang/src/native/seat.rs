@@ -51,6 +51,8 @@ pub(super) struct Seat {
     server: SocketAddr,
     signaling: Option<Socket>,
     interfaces: Interfaces,
+    /// The addresses that this machine had when the sockets were opened.
+    addresses: Vec<IpAddr>,
     media: Vec<UdpSocket>,
     /// Streams to relays, by their part of the tokens.
     streams: HashMap<usize, (StreamId, RelayStream)>,
@@ -89,10 +91,10 @@ impl Seat {
         registry: &Registry,
         now: Instant,
     ) -> io::Result<Self> {
-        let media = open_sockets(&interfaces.addresses(server), place, registry)?;
+        let addresses = interfaces.addresses(server);
+        let media = open_sockets(&addresses, place, registry)?;
         config.hosts = media.iter().map(UdpSocket::local_addr).collect();
         let participant = Participant::new(config, now);
-        let (streams, refused) = (HashMap::new(), Vec::new());
         Ok(Self {
             participant,
             place,
@@ -100,9 +102,10 @@ impl Seat {
             server,
             signaling: None,
             interfaces,
+            addresses,
             media,
-            streams,
-            refused,
+            streams: HashMap::new(),
+            refused: Vec::new(),
             timer: None,
         })
     }
@@ -140,8 +143,7 @@ impl Seat {
     /// Looks whether this machine's addresses are still those that the sockets are on.
     pub(super) fn look_for_networks(&mut self, now: Instant, shared: &mut Shared) {
         let addresses = self.interfaces.addresses(self.server);
-        let is_same =
-            addresses.iter().eq(self.media.iter().map(|socket| socket.local_addr().ip()).collect::<Vec<_>>().iter());
+        let is_same = addresses.len() == self.addresses.len() && addresses.iter().all(|ip| self.addresses.contains(ip));
         // Without any network there is nothing to change to.
         if is_same || addresses.is_empty() {
             return;
@@ -149,7 +151,7 @@ impl Seat {
         match open_sockets(&addresses, self.place, &shared.registry) {
             Ok(media) => {
                 tracing::info!("the addresses of this machine have changed");
-                self.media = media;
+                (self.media, self.addresses) = (media, addresses);
                 self.participant.set_hosts(now, self.media.iter().map(UdpSocket::local_addr).collect());
                 self.drain(now, shared);
             }
