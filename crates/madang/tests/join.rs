@@ -132,6 +132,59 @@ fn media_flows_by_the_relay_over_udp_and_tcp() {
 }
 
 #[test]
+fn in_a_mesh_two_meet_directly_or_by_a_relay_over_udp_and_tcp() {
+    let server = Server::start();
+    for (options, expected) in [
+        (&["--ice", "stun-only"][..], "host"),
+        (&["--ice", "relay-only"], "relay_udp"),
+        (&["--relay", "tcp"], "relay_tcp"),
+    ] {
+        let join = |name, more: &[&str]| {
+            let options = [&["--topology", "mesh", "--tone", "440"], options, more].concat();
+            server.join(name, &options)
+        };
+        let ann = join("Ann", &["--publish", "pattern", "--seconds", "7"]);
+        let ben = join("Ben", &["--seconds", "6"]);
+        let (ben, ann) = (lines(ben), lines(ann));
+        assert!(track(&ben, "VP8")["shown"].as_u64() > Some(30), "{expected}: {ben:?}");
+        for (lines, peer) in [(&ben, "Ann"), (&ann, "Ben")] {
+            assert!(track(lines, "OPUS")["frames"].as_u64() > Some(50), "{expected}: {lines:?}");
+            let link = &summary(lines)["links"][0];
+            assert_eq!((&link["peer"], &link["path"]), (&peer.into(), &expected.into()), "{lines:?}");
+            assert_eq!(summary(lines)["path"], expected);
+        }
+    }
+}
+
+#[test]
+fn a_mesh_that_a_third_makes_a_forwarded_room_goes_on() {
+    let server = Server::start();
+    let join = |name, more: &[&str]| server.join(name, &[&["--topology", "auto"], more].concat());
+    let ann = join("Ann", &["--publish", "pattern", "--tone", "440", "--seconds", "12"]);
+    let ben = join("Ben", &["--tone", "300", "--seconds", "11"]);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let cat = join("Cat", &["--tone", "200", "--seconds", "6"]);
+    let (cat, ben, ann) = (lines(cat), lines(ben), lines(ann));
+    let kinds = |lines: &[Value]| {
+        let opened = lines.iter().filter(|line| line["event"] == "link" && line["op"] == "open");
+        opened.map(|line| line["kind"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&ann), ["mesh", "sfu"], "{ann:?}");
+    assert_eq!(kinds(&cat), ["sfu"], "{cat:?}");
+    assert_eq!(summary(&ben)["links"][0]["path"], "host");
+    assert!(track(&cat, "VP8")["shown"].as_u64() > Some(30), "{cat:?}");
+    let sounds = |lines: &[Value]| {
+        let tracks = summary(lines)["tracks"].as_array().cloned().unwrap_or_default();
+        let of = |name: &str| {
+            let sound = tracks.iter().filter(|track| track["codec"] == "OPUS" && track["from"] == name);
+            sound.filter_map(|track| track["frames"].as_u64()).sum::<u64>()
+        };
+        (of("Ben"), of("Cat"))
+    };
+    assert!(sounds(&ann).0 > 300 && sounds(&ann).1 > 100, "{ann:?}");
+}
+
+#[test]
 fn what_is_no_room_or_no_server_is_an_error_that_says_so() {
     let join = |arguments: &[&str]| {
         let run = Command::new(env!("CARGO_BIN_EXE_madang")).arg("join").args(arguments).output().expect("it runs");

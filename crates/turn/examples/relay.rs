@@ -11,7 +11,7 @@ use std::{
 
 use madang_turn::{
     Config, Credentials, Input, Limits, Output, PeerPolicy, Rate, RelayId, Route, Server,
-    client::{Client, ClientConfig, ClientInput, ClientOutput},
+    client::{Client, ClientConfig, ClientInput, ClientOutput, Wishes},
 };
 use madang_wire::{FiveTuple, Transport};
 
@@ -62,27 +62,46 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn endpoint(index: u8) -> Result<Endpoint, Box<dyn Error>> {
     let client = SocketAddr::new(IpAddr::from([192, 0, 2, index]), 4000);
     let tuple = FiveTuple { client, server: "198.51.100.1:3478".parse()?, transport: Transport::Udp };
-    let config =
-        ClientConfig { username: NAME.into(), password: NAME.into(), transport: Transport::Udp, seed: [index; 32] };
+    let config = ClientConfig {
+        username: NAME.into(),
+        password: NAME.into(),
+        transport: Transport::Udp,
+        seed: [index; 32],
+        server: None,
+        wishes: Wishes::default(),
+    };
     Ok(Endpoint { tuple, client: Client::new(config), relay: None, framed: None })
 }
 
 impl World {
     fn new() -> Result<Self, Box<dyn Error>> {
+        let now = Instant::now();
         let config = Config {
             realm: NAME.into(),
-            credentials: Credentials { users: HashMap::from([(NAME.into(), NAME.into())]), secrets: Vec::new() },
+            credentials: Credentials {
+                users: HashMap::from([(NAME.into(), NAME.into())]),
+                secrets: Vec::new(),
+                userhash: false,
+            },
             policy: PeerPolicy { own: vec!["198.51.100.1".parse()?], ..PeerPolicy::default() },
             media: Vec::new(),
             relay_ipv4: true,
             relay_ipv6: false,
+            dont_fragment: true,
+            tcp_relay: false,
+            mobility: true,
+            alternates: Vec::new(),
+            response_port_and_padding: false,
+            software: None,
+            shard: 0,
+            directory: None,
+            quota: Arc::new(Quota::new(now)),
             limits: Limits {
                 allocations_per_user: 1000,
                 unauthenticated: Rate { per_second: 1e6, burst: 1e6 },
                 ..Limits::default()
             },
         };
-        let now = Instant::now();
         let server = Server::new(config, [7; 32], now, 1_700_000_000);
         Ok(Self { server, now, relays: HashMap::new(), next_port: 50_000 })
     }

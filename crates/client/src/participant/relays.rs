@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use madang_turn::client::{Client, ClientConfig, ClientInput, ClientOutput, Failed};
+use madang_turn::client::{Client, ClientConfig, ClientInput, ClientOutput, Failed, Wishes};
 use rand::{RngExt, rngs::StdRng};
 
 use super::io::{StreamId, StreamOutput};
@@ -158,7 +158,8 @@ impl Relays {
             Via::Stream(id)
         };
         let seed = self.random.random();
-        let mut core = Client::new(ClientConfig { username, password, transport, seed });
+        let mut core =
+            Client::new(ClientConfig { username, password, transport, seed, server: None, wishes: Wishes::default() });
         core.handle_input(now, ClientInput::Timeout);
         Some(Attempt { core, at, transport, via, relayed: None, is_closing: false })
     }

@@ -5,7 +5,7 @@ mod summary;
 mod tell;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     error::Error,
     path::{Path, PathBuf},
     sync::{
@@ -18,16 +18,19 @@ use std::{
 use clap::{Args, ValueEnum};
 use madang_client::{
     clip::{Clip, Codec, Hertz, Layer, tone},
-    participant::{Config, Content, Event, Participant, Publication},
+    participant::{Config, Content, Event, Ice, Kinds, Participant, Publication, kind_name},
     relay::Transport,
     signaling::{self, End, Settings},
 };
-use madang_protocol::{Capabilities, Codecs, TopologyPolicy, TrackId, TrackSource};
+use madang_protocol::{Capabilities, Codecs, LinkId, Topology, TopologyPolicy, TrackId, TrackSource};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::native::{Engine, Happening, ServerAddress, Trust, client_config};
+use crate::native::{Engine, Interfaces, ServerAddress, Trust, client_config};
 use record::Recorder;
-use summary::{Summary, TrackSummary};
+use summary::{LinkSummary, Summary, TrackSummary};
+
+/// How often is looked whether this machine has other addresses.
+const NETWORKS: Duration = Duration::from_secs(2);
 
 /// How long the server has to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -59,9 +62,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
     /// How media travels: through a relay (TURN) that is reached over UDP, TCP or TLS, or `none`:
-    /// directly.
+    /// directly (to other participants through a relay too, where nothing else works).
     #[arg(long, value_enum, default_value_t = Relay::None)]
     relay: Relay,
+    /// What links to other participants may use: all there is (the default), STUN alone and no
+    /// relay, or the relay alone (the default with --relay).
+    #[arg(long, value_enum)]
+    ice: Option<IceKinds>,
     /// The topology wished for, should this participant create the room.
     #[arg(long, default_value = "sfu", value_parser = parse_topology)]
     topology: TopologyPolicy,
@@ -93,13 +100,22 @@ impl Relay {
             Self::Tls => Some(Transport::Tls),
         }
     }
+}
 
-    fn path(self) -> &'static str {
-        match self {
-            Self::None => "direct",
-            Self::Udp => "relay_udp",
-            Self::Tcp => "relay_tcp",
-            Self::Tls => "relay_tls",
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum IceKinds {
+    All,
+    StunOnly,
+    RelayOnly,
+}
+
+impl Options {
+    fn kinds(&self) -> Result<Kinds, String> {
+        match (self.ice, self.relay) {
+            (Some(IceKinds::StunOnly), Relay::None) => Ok(Kinds::NoRelay),
+            (Some(IceKinds::StunOnly), _) => Err("--ice stun-only uses no relay, so --relay says nothing".into()),
+            (Some(IceKinds::All), _) | (None, Relay::None) => Ok(Kinds::All),
+            (Some(IceKinds::RelayOnly), _) | (None, _) => Ok(Kinds::Relay),
         }
     }
 }
@@ -112,9 +128,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     crate::log::start(&options.log_level, madang_server::config::LogFormat::Text)?;
     let (address, room) = ServerAddress::of_room(&options.url)?;
     let trust = if options.insecure { Trust::Anyone } else { Trust::System };
-    let needs_tls = address.is_encrypted || options.relay == Relay::Tls;
-    let tls = if needs_tls { Some(client_config(trust)?) } else { None };
-    let mut engine = Engine::new(tls)?;
+    let kinds = options.kinds()?;
+    // A relay may be reached by TLS, whatever the server is reached by.
+    let mut engine = Engine::new(Some(client_config(trust)?))?;
     let publications = publications(options)?;
     let signaling = Settings {
         room: Some(room),
@@ -128,7 +144,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let config = Config {
         signaling,
         publications,
-        candidates: None,
+        hosts: Vec::new(),
+        ice: Ice { kinds, relay: options.relay.transport(), secret: rand::random() },
         certificate: None,
         clock: engine.clock(),
         adapts: true,
@@ -136,10 +153,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         seed: seed(),
     };
     let server = address.resolve()?;
-    let place = engine.add(config, &Arc::new(address), server, options.relay.transport())?;
+    let place = engine.add(config, &Arc::new(address), server, Interfaces::All)?;
     let recorder = options.record.as_deref().map(Recorder::new).transpose()?;
     let (began, end, owners) = (Instant::now(), None, HashMap::new());
-    Call { options, engine, place, recorder, began, end, owners }.run()
+    let (relay, links) = (None, BTreeMap::new());
+    Call { options, kinds, engine, place, recorder, began, end, owners, relay, links }.run()
 }
 
 /// Chance, for numbers on which nothing secret hangs.
@@ -200,12 +218,13 @@ fn capabilities(publications: &[Publication]) -> Capabilities {
     Capabilities {
         codecs: Codecs { audio: vec!["OPUS".to_owned()], video },
         simulcast: true,
-        topologies: vec![madang_protocol::Topology::Sfu],
+        topologies: vec![Topology::Mesh, Topology::Sfu],
     }
 }
 
 struct Call<'a> {
     options: &'a Options,
+    kinds: Kinds,
     engine: Engine,
     place: usize,
     recorder: Option<Recorder>,
@@ -213,6 +232,10 @@ struct Call<'a> {
     end: Option<End>,
     /// Who published each track, by name: people leave before the summary is made.
     owners: HashMap<TrackId, String>,
+    /// How the relay was reached, once there was one.
+    relay: Option<Transport>,
+    /// Links to other participants and the way that they went last.
+    links: BTreeMap<LinkId, LinkSummary>,
 }
 
 impl Call<'_> {
@@ -220,6 +243,7 @@ impl Call<'_> {
         let interrupted = interrupt()?;
         let end = self.options.seconds.map(|seconds| self.began + Duration::from_secs_f64(seconds.max(0.0)));
         let mut leaves_by = None;
+        let mut looks_at = self.began + NETWORKS;
         let mut happened = Vec::new();
         while self.end.is_none() {
             let now = Instant::now();
@@ -234,13 +258,18 @@ impl Call<'_> {
             let until = [end.filter(|_| leaves_by.is_none()), leaves_by].into_iter().flatten().min();
             let tick = now + Duration::from_millis(200);
             self.engine.turn(until.map_or(tick, |until| until.min(tick)), &mut happened)?;
-            for (_, happening) in happened.drain(..) {
-                match happening {
-                    Happening::Event(event) => self.tell(&event)?,
-                    Happening::RelayOpened(relayed) => tell::relay(relayed).print(self.options.json),
-                    Happening::RelayFailed(why) if leaves_by.is_none() => return Err(format!("no relay: {why}").into()),
-                    Happening::RelayFailed(_) => {}
+            if looks_at <= now {
+                looks_at = now + NETWORKS;
+                self.engine.look_for_networks(self.place);
+            }
+            for (_, event) in happened.drain(..) {
+                if let Event::RelayFailed(why) = &event
+                    && self.kinds == Kinds::Relay
+                    && leaves_by.is_none()
+                {
+                    return Err(format!("no relay: {why}").into());
                 }
+                self.tell(&event)?;
             }
         }
         let failed = match &self.end {
@@ -262,6 +291,18 @@ impl Call<'_> {
                     recorder.frame(owner, track, *codec, received)?;
                 }
             }
+            Event::RelayOpened(_, transport) => self.relay = Some(*transport),
+            Event::Path(link, path) => {
+                let peer = roster.link(link).and_then(|open| open.peer.as_ref());
+                let summary = LinkSummary {
+                    link: link.clone(),
+                    peer: tell::name(roster, peer),
+                    path: path.name(),
+                    local: kind_name(path.local),
+                    remote: kind_name(path.remote),
+                };
+                self.links.insert(link.clone(), summary);
+            }
             Event::Signaling(signaling::Event::TrackAdded(owner, track)) => {
                 self.owners.insert(track.id.clone(), tell::name(roster, Some(owner)));
             }
@@ -269,6 +310,17 @@ impl Call<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// How the media travelled: to the server, or else to the others.
+    fn path(&self) -> &'static str {
+        match (self.links.values().next(), self.relay.filter(|_| self.kinds == Kinds::Relay)) {
+            (Some(link), _) => link.path,
+            (None, Some(Transport::Udp)) => "relay_udp",
+            (None, Some(Transport::Tcp)) => "relay_tcp",
+            (None, Some(Transport::Tls)) => "relay_tls",
+            (None, None) => "direct",
+        }
     }
 
     fn summarize(self) -> Result<(), Box<dyn Error>> {
@@ -279,11 +331,13 @@ impl Call<'_> {
             TrackSummary::new(track, from, codec, &figures)
         });
         let tracks = tracks.collect();
+        let path = self.path();
         let files = self.recorder.map(Recorder::finish).transpose()?.unwrap_or_default();
         let summary = Summary {
             event: "summary",
             seconds: now.duration_since(self.began).as_secs_f64(),
-            path: self.options.relay.path(),
+            path,
+            links: self.links.into_values().collect(),
             tracks,
             files: files.iter().map(|path| path.display().to_string()).collect(),
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use madang_client::{clip::Codec, receive::Figures};
-use madang_protocol::TrackId;
+use madang_protocol::{LinkId, TrackId};
 use serde::Serialize;
 
 /// The end of a run.
@@ -12,11 +12,26 @@ pub(crate) struct Summary {
     /// Always `summary`.
     pub(crate) event: &'static str,
     pub(crate) seconds: f64,
-    /// How the media travelled.
+    /// How the media travelled: on a link to another participant, where there was one.
     pub(crate) path: &'static str,
+    /// Links to other participants.
+    pub(crate) links: Vec<LinkSummary>,
     pub(crate) tracks: Vec<TrackSummary>,
     /// Files that were written.
     pub(crate) files: Vec<String>,
+}
+
+/// The way that a link to another participant went last.
+#[derive(Debug, Serialize)]
+pub(crate) struct LinkSummary {
+    pub(crate) link: LinkId,
+    /// Who was at its other end, by name.
+    pub(crate) peer: String,
+    /// `host`, `srflx`, `prflx`, or by which relay.
+    pub(crate) path: &'static str,
+    /// The kinds of both candidates.
+    pub(crate) local: &'static str,
+    pub(crate) remote: &'static str,
 }
 
 /// One received track. Times in milliseconds.
@@ -82,6 +97,9 @@ impl TrackSummary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:.1} s, {}; {} tracks received", self.seconds, self.path, self.tracks.len())?;
+        for LinkSummary { link, peer, path, local, remote } in &self.links {
+            writeln!(f, "  link {link} to {peer}: {path} ({local} to {remote})")?;
+        }
         for track in &self.tracks {
             let TrackSummary { from, codec, shown, frames, fps, layer_changes, lost, freezes, .. } = track;
             write!(f, "  {from} {codec}: {shown} of {frames} frames, {fps:.1}/s")?;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use madang_client::{
-    participant::{DataChannel, Event},
+    participant::{DataChannel, Event, kind_name},
     signaling::{self, Roster},
 };
 use madang_protocol::{LinkEvent, ServerMessage, Topology, TrackInfo, TrackKind};
@@ -34,6 +34,23 @@ pub(crate) fn line(event: &Event, roster: &Roster) -> Option<Line> {
         Event::Connected(link) => {
             Line::new(format!("connected: link {link}"), json!({"event": "connected", "link": link}))
         }
+        Event::Path(link, path) => {
+            let (local, remote) = (kind_name(path.local), kind_name(path.remote));
+            let peer = roster.link(link).and_then(|open| open.peer.as_ref());
+            Line::new(
+                format!("link {link} to {} goes by {} ({local} to {remote})", name(roster, peer), path.name()),
+                json!({"event": "path", "link": link, "peer": peer, "path": path.name(), "local": local, "remote": remote}),
+            )
+        }
+        Event::PathLost(link) => Line::new(
+            format!("link {link}: the path is lost; looking for another"),
+            json!({"event": "path_lost", "link": link}),
+        ),
+        Event::RelayOpened(at, transport) => Line::new(
+            format!("relay: {at}, over {}", transport.name()),
+            json!({"event": "relay", "address": at, "transport": transport.name()}),
+        ),
+        Event::RelayFailed(why) => Line::new(format!("no relay: {why}"), json!({"event": "no_relay", "why": why})),
         Event::LinkFailed(link, why) => Line::new(
             format!("link {link} failed: {why}; asking for another"),
             json!({"event": "link_failed", "link": link, "why": why}),
@@ -51,11 +68,6 @@ pub(crate) fn line(event: &Event, roster: &Roster) -> Option<Line> {
         }
         Event::Frame(..) => return None,
     })
-}
-
-/// The relay is there.
-pub(crate) fn relay(relayed: std::net::SocketAddr) -> Line {
-    Line::new(format!("relay: {relayed}"), json!({"event": "relay", "address": relayed}))
 }
 
 /// Events that the protocol has are told in JSON as the protocol writes them, with `event`

@@ -9,8 +9,7 @@ use std::{
 };
 
 use madang_client::{
-    participant::{Config, LocalCandidate, Participant},
-    relay::Transport,
+    participant::{Config, Event, Participant},
     stamp::Clock,
 };
 use madang_udp::{ReceiveBatch, SendBatch};
@@ -19,7 +18,8 @@ use rustls::ClientConfig;
 
 use super::{
     address::ServerAddress,
-    seat::{Happening, Seat, Shared, TOKENS, media_socket},
+    hosts::Interfaces,
+    seat::{Seat, Shared, TOKENS},
 };
 
 /// Messages taken from a socket, and packets sent to one, by one system call.
@@ -53,7 +53,6 @@ impl Engine {
             send: SendBatch::new(SEND_BYTES, SEND),
             tls,
             happened: Vec::new(),
-            relayed: Vec::new(),
         };
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = Clock::new(Instant::now(), since_1970);
@@ -73,21 +72,19 @@ impl Engine {
         self.clock
     }
 
-    /// A participant begins to join, by a relay or directly. Its place is the number of those
-    /// before it.
+    /// A participant begins to join, with sockets on these interfaces. Its place is the number of
+    /// those before it.
     pub(crate) fn add(
         &mut self,
-        mut config: Config,
+        config: Config,
         address: &Arc<ServerAddress>,
         server: SocketAddr,
-        relay: Option<Transport>,
+        interfaces: Interfaces,
     ) -> io::Result<usize> {
         let place = self.next;
         let now = Instant::now();
-        let media = media_socket(server)?;
-        config.candidates = relay.is_none().then(|| vec![LocalCandidate { address: media.local_addr(), tcp: false }]);
-        let participant = Participant::new(config, now);
-        let seat = Seat::new(participant, place, address.clone(), server, media, relay, &self.shared.registry)?;
+        let at = (address.clone(), server);
+        let seat = Seat::new(config, place, at, interfaces, &self.shared.registry, now)?;
         self.seats.insert(place, seat);
         self.next += 1;
         self.run(place, now, Seat::timeout);
@@ -120,6 +117,11 @@ impl Engine {
         }
     }
 
+    /// Looks whether a participant's machine has other addresses now.
+    pub(crate) fn look_for_networks(&mut self, place: usize) {
+        self.run(place, Instant::now(), Seat::look_for_networks);
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.seats.len()
@@ -134,7 +136,7 @@ impl Engine {
     }
 
     /// Waits for something to do until `until`, does it, and gives what happened.
-    pub(crate) fn turn(&mut self, until: Instant, happened: &mut Vec<(usize, Happening)>) -> io::Result<()> {
+    pub(crate) fn turn(&mut self, until: Instant, happened: &mut Vec<(usize, Event)>) -> io::Result<()> {
         let next = self.timers.first().map_or(until, |(at, _)| until.min(*at));
         let wait = next.saturating_duration_since(Instant::now());
         match self.poll.poll(&mut self.ready, Some(wait.min(Duration::from_secs(1)))) {

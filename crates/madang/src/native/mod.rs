@@ -3,12 +3,13 @@
 
 pub(crate) mod address;
 mod engine;
-mod relay;
+mod hosts;
 mod seat;
+mod stream;
 mod tls;
 mod websocket;
 
 pub(crate) use address::ServerAddress;
 pub(crate) use engine::{Engine, Silent};
-pub(crate) use seat::Happening;
+pub(crate) use hosts::Interfaces;
 pub(crate) use tls::{Trust, client_config};

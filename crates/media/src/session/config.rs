@@ -14,9 +14,8 @@ use str0m::{
 /// What bandwidth estimation begins with, in bits per second; probes raise it within a second.
 pub const INITIAL_ESTIMATE: u64 = 3_000_000;
 
-/// Between two participants: the longest pause between two checks of a candidate pair, and how
-/// many without an answer end it, so that a dead path is known after nine seconds. RFC 7675 §5.1
-/// asks for a check every 5 s, and gives a path up after 30.
+/// Between two participants: the longest pause between two checks of a candidate pair (RFC 7675
+/// §5.1 asks for one every 5 s), and how many without an answer end the pair.
 const CHECK_PAUSE: Duration = Duration::from_millis(1500);
 const CHECKS: usize = 7;
 

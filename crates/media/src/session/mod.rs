@@ -78,7 +78,6 @@ pub struct Session {
     /// What is known of ways to another participant.
     paths: Option<Paths>,
     connected: bool,
-    path_lost: bool,
     ended: bool,
     now: Instant,
     /// What str0m believes to be now.
@@ -110,9 +109,8 @@ impl Session {
             negotiation: Negotiation::new(config.role),
             incoming: HashMap::new(),
             outgoing: Outgoing::new(now),
-            paths: (config.role == Role::Peer).then(Paths::default),
+            paths: (config.role == Role::Peer).then(|| Paths::new(now)),
             connected: false,
-            path_lost: false,
             ended: false,
             now,
             stepped: now,
@@ -189,7 +187,8 @@ impl Session {
         };
         let Ok(received) = Receive::new(proto, from, to, data) else { return };
         if let Some(paths) = &mut self.paths {
-            paths.received(to, from, data);
+            let is_way = self.outgoing.way().is_some_and(|way| (way.from, way.to) == (to, from));
+            paths.received(now, to, from, data, is_way);
         }
         // Garbage that claims to be DTLS ends in an error here, and nothing else.
         self.pass(now);
@@ -306,6 +305,9 @@ impl Session {
                 }
                 Ok(Output::Timeout(at)) => {
                     self.due = at.max(self.now + AT_ONCE);
+                    if let Some(event) = self.watch_path() {
+                        return SessionOutput::Event(event);
+                    }
                     if let Some(estimate) = self.estimate() {
                         return SessionOutput::Event(SessionEvent::Estimate(estimate));
                     }
@@ -327,6 +329,13 @@ impl Session {
         }
         self.estimate_at = self.now + ESTIMATE_INTERVAL;
         Some(self.outgoing.estimate(self.now))
+    }
+
+    /// Whether the path to another participant is lost, or found again.
+    fn watch_path(&mut self) -> Option<SessionEvent> {
+        let is_due = self.connected && self.now >= self.estimate_at;
+        let is_lost = self.paths.as_mut().filter(|_| is_due)?.changed(self.now)?;
+        Some(if is_lost { SessionEvent::PathLost } else { SessionEvent::PathFound })
     }
 
     fn end(&mut self, why: String) -> SessionEvent {
@@ -361,12 +370,8 @@ impl Session {
             Event::ChannelOpen(id, _) if self.negotiation.channels[0] == Some(id) => Some(SessionEvent::ChannelsOpen),
             Event::Closed => Some(self.end("closed by the other end".into())),
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                self.path_lost = true;
-                Some(SessionEvent::PathLost)
-            }
-            Event::IceConnectionStateChange(state) if state.is_connected() && self.path_lost => {
-                self.path_lost = false;
-                Some(SessionEvent::PathFound)
+                tracing::debug!("no path to the other end at present");
+                None
             }
             _ => None,
         }

@@ -1,6 +1,10 @@
 //! Candidates that were gathered (RFC 8445 §5.1.1), and which of them media goes by.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use str0m::{Candidate, ice::StunMessage, net::Protocol};
 
@@ -67,12 +71,15 @@ type Transaction = [u8; 12];
 
 /// What is known of the ways to another participant. It is for reports alone: which way media
 /// goes is ICE's decision.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Paths {
     local: Vec<Gathered>,
     remote: HashMap<SocketAddr, CandidateKind>,
     /// By base and remote address: the newest check, and what its answer told of this end.
     checks: HashMap<(SocketAddr, SocketAddr), Check>,
+    /// When something last came by the way that media goes.
+    heard: Instant,
+    is_lost: bool,
 }
 
 #[derive(Debug)]
@@ -81,10 +88,24 @@ struct Check {
     mapped: Option<SocketAddr>,
 }
 
+/// Both ends check a path every 1.5 s, so one by which nothing has come for so long is dead. str0m
+/// would keep it for 15 s after the last check of the other end.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// More pairs than these are not followed; str0m has a hundred at most.
 const PAIRS: usize = 256;
 
 impl Paths {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { local: Vec::new(), remote: HashMap::new(), checks: HashMap::new(), heard: now, is_lost: false }
+    }
+
+    /// Whether the path is lost, where that was different when this was last asked.
+    pub(super) fn changed(&mut self, now: Instant) -> Option<bool> {
+        let is_lost = now.saturating_duration_since(self.heard) >= SILENCE;
+        (is_lost != std::mem::replace(&mut self.is_lost, is_lost)).then_some(is_lost)
+    }
+
     pub(super) fn add(&mut self, candidate: Gathered) {
         self.local.push(candidate);
     }
@@ -126,9 +147,12 @@ impl Paths {
         }
     }
 
-    /// A packet came. Only the answer to the newest check of its pair is believed: nobody else
+    /// A packet came, by the way that media goes or by another. Only the answer to the newest check of its pair is believed: nobody else
     /// knows the transaction's id.
-    pub(super) fn received(&mut self, base: SocketAddr, from: SocketAddr, data: &[u8]) {
+    pub(super) fn received(&mut self, now: Instant, base: SocketAddr, from: SocketAddr, data: &[u8], is_way: bool) {
+        if is_way {
+            self.heard = now;
+        }
         let Some(id) = transaction(data, [0x01, 0x01]) else { return };
         let Some(check) = self.checks.get_mut(&(base, from)).filter(|check| check.newest == id) else { return };
         if let Some(mapped) = StunMessage::parse(data).ok().and_then(|message| message.mapped_address()) {
@@ -189,13 +213,13 @@ mod tests {
     fn checked(paths: &mut Paths, mapped: &str) -> Path {
         let way = Way { transport: Transport::Udp, from: address(BASE), to: address(OTHER) };
         paths.sent(way, &check(1));
-        paths.received(address(BASE), address(OTHER), &answer(1, address(mapped)));
+        paths.received(Instant::now(), address(BASE), address(OTHER), &answer(1, address(mapped)), true);
         paths.path(address(BASE), address(OTHER))
     }
 
     #[test]
     fn this_end_is_what_the_other_one_sees() {
-        let mut paths = Paths::default();
+        let mut paths = Paths::new(Instant::now());
         paths.add(Gathered::host(address(BASE)));
         assert_eq!(checked(&mut paths, BASE).local, CandidateKind::Host);
         assert_eq!(checked(&mut paths, SEEN).local, CandidateKind::PeerReflexive);
@@ -205,14 +229,14 @@ mod tests {
 
     #[test]
     fn a_relay_is_one_whatever_its_peer_sees() {
-        let mut paths = Paths::default();
+        let mut paths = Paths::new(Instant::now());
         paths.add(Gathered { kind: CandidateKind::Relayed, address: address(BASE), base: address(BASE) });
         assert_eq!(checked(&mut paths, BASE).local, CandidateKind::Relayed);
     }
 
     #[test]
     fn the_other_end_is_what_it_said_of_its_address() {
-        let mut paths = Paths::default();
+        let mut paths = Paths::new(Instant::now());
         assert_eq!(checked(&mut paths, BASE).remote, CandidateKind::PeerReflexive);
         paths.remote_description(
             "v=0\r\na=candidate:1 1 udp 16777215 203.0.113.1 7000 typ relay raddr 0.0.0.0 rport 0\r\n",
@@ -221,11 +245,25 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_path_is_lost_and_one_that_speaks_again_is_found() {
+        let start = Instant::now();
+        let mut paths = Paths::new(start);
+        let mut hear = |at, is_way| {
+            paths.received(at, address(BASE), address(OTHER), &[], is_way);
+            paths.changed(at)
+        };
+        assert_eq!(hear(start + SILENCE / 2, true), None);
+        assert_eq!(hear(start + SILENCE * 2, false), Some(true), "another way says nothing of it");
+        assert_eq!(hear(start + SILENCE * 3, false), None, "it is said once");
+        assert_eq!(hear(start + SILENCE * 4, true), Some(false));
+    }
+
+    #[test]
     fn an_answer_that_nobody_asked_for_is_not_believed() {
-        let mut paths = Paths::default();
+        let mut paths = Paths::new(Instant::now());
         paths.add(Gathered::host(address(BASE)));
         checked(&mut paths, BASE);
-        paths.received(address(BASE), address(OTHER), &answer(9, address(SEEN)));
+        paths.received(Instant::now(), address(BASE), address(OTHER), &answer(9, address(SEEN)), true);
         assert_eq!(paths.path(address(BASE), address(OTHER)).local, CandidateKind::Host);
     }
 }

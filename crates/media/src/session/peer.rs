@@ -19,6 +19,9 @@ use super::{
 /// A track of this end or of the other.
 type Track = (TrackId, TrackKind);
 
+/// One direction of a line.
+type Side = fn(&mut Purpose) -> &mut Option<TrackId>;
+
 /// What an answer to another participant's offer is.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -203,7 +206,7 @@ impl Negotiation {
             keep(&mut line.purpose.sends, own);
             keep(&mut line.purpose.receives, others);
         }
-        let sides: [(&[Track], fn(&mut Purpose) -> &mut Option<TrackId>); 2] =
+        let sides: [(&[Track], Side); 2] =
             [(own, |purpose| &mut purpose.sends), (others, |purpose| &mut purpose.receives)];
         for (tracks, side) in sides {
             for (track, kind) in tracks {

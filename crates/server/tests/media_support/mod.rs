@@ -13,7 +13,7 @@ use std::{
 use futures_util::StreamExt;
 use madang_client::{
     clip::{Hertz, Layer, tone},
-    participant::{Config, Content, Event, Input, LocalCandidate, Output, Participant, Publication, Transport},
+    participant::{Config, Content, Event, Ice, Input, Output, Participant, Publication, Transport},
     signaling::{self, Settings},
     stamp::Clock,
 };
@@ -182,7 +182,8 @@ fn config(room: &str, name: &str, address: SocketAddr) -> Config {
             publication("camera", TrackSource::Camera, camera),
             publication("microphone", TrackSource::Microphone, microphone),
         ],
-        candidates: Some(vec![LocalCandidate { address, tcp: false }]),
+        hosts: vec![address],
+        ice: Ice::default(),
         certificate: None,
         clock: Clock::new(Instant::now(), since_1970),
         adapts: false,
@@ -211,6 +212,8 @@ async fn live(mut participant: Participant, mut client: Client, wire: Arc<Wire>,
                 let _ = socket.send_to(&transmit.data, wire.inside).await;
                 continue;
             }
+            // Links to the server go without a relay here.
+            Output::Stream(..) => continue,
             Output::Event(event) => {
                 note(&mut seen.lock(), event);
                 continue;

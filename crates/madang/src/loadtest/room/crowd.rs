@@ -12,7 +12,7 @@ use std::{
 use madang_client::{
     clip::{Clip, Codec, Hertz, Layer, tone},
     histogram::Histogram,
-    participant::{Certificate, Config, Content, Event, Publication},
+    participant::{Certificate, Config, Content, Event, Ice, Publication},
     receive::Figures,
     signaling::{self, Settings},
 };
@@ -20,7 +20,7 @@ use madang_protocol::{Capabilities, Codecs, RoomName, Subscribe, Topology, Topol
 use rustls::ClientConfig;
 
 use super::Options;
-use crate::native::{Engine, Happening, ServerAddress};
+use crate::native::{Engine, Interfaces, ServerAddress};
 
 /// All participants, and what went wrong with them.
 pub(super) struct Crowd {
@@ -29,7 +29,7 @@ pub(super) struct Crowd {
     server: SocketAddr,
     certificate: Option<Certificate>,
     plan: Plan,
-    happened: Vec<(usize, Happening)>,
+    happened: Vec<(usize, Event)>,
     inside: u64,
     streams: u64,
     pub(super) links_failed: u64,
@@ -101,14 +101,15 @@ impl Crowd {
         let config = Config {
             signaling,
             publications,
-            candidates: None,
+            hosts: Vec::new(),
+            ice: Ice::default(),
             certificate: self.certificate.clone(),
             clock: self.engine.clock(),
             adapts: false,
             wants_frames: false,
             seed: u64::from(person) << 16 | u64::from(std::process::id()),
         };
-        self.engine.add(config, &self.address, self.server, None)?;
+        self.engine.add(config, &self.address, self.server, Interfaces::Route)?;
         Ok(())
     }
 
@@ -117,9 +118,7 @@ impl Crowd {
         loop {
             self.engine.turn(until, &mut self.happened)?;
             for (place, event) in std::mem::take(&mut self.happened) {
-                if let Happening::Event(event) = event {
-                    self.note(place, event);
-                }
+                self.note(place, event);
             }
             if Instant::now() >= until {
                 return Ok(());

@@ -10,7 +10,7 @@ use std::{
 
 use madang_client::{
     clip::{Clip, Hertz, Layer, tone},
-    participant::{Certificate, Config, Content, Event, Participant, Publication},
+    participant::{Certificate, Config, Content, Event, Ice, Kinds, Participant, Publication},
     signaling::{self, Settings},
 };
 use madang_protocol::{Capabilities, Codecs, RoomName, Subscribe, Topology, TopologyPolicy, TrackId, TrackSource};
@@ -20,7 +20,7 @@ use super::{
     life::{Act, End, Life},
     verdict::Failures,
 };
-use crate::native::{Engine, Happening, ServerAddress, Silent};
+use crate::native::{Engine, Interfaces, ServerAddress, Silent};
 
 /// Whoever is not inside by then has failed to join.
 const JOIN: Duration = Duration::from_secs(10);
@@ -90,7 +90,7 @@ pub(super) struct Crowd {
     silent: Vec<(Instant, Silent)>,
     /// How long sockets stay open through which nothing comes.
     silence: Duration,
-    happened: Vec<(usize, Happening)>,
+    happened: Vec<(usize, Event)>,
     pub(super) books: Books,
 }
 
@@ -142,14 +142,19 @@ impl Crowd {
                 seed: self.name ^ number,
             },
             publications: self.publications(&life),
-            candidates: None,
+            hosts: Vec::new(),
+            ice: Ice {
+                kinds: if life.relay.is_some() { Kinds::Relay } else { Kinds::All },
+                relay: life.relay,
+                secret: rand::random(),
+            },
             certificate: self.certificate.clone(),
             clock: self.engine.clock(),
             adapts: true,
             wants_frames: false,
             seed: self.name ^ number << 16,
         };
-        let place = self.engine.add(config, &self.address, self.server, life.relay)?;
+        let place = self.engine.add(config, &self.address, self.server, Interfaces::Route)?;
         self.books.begun += 1;
         let member = Member {
             life,
@@ -192,11 +197,10 @@ impl Crowd {
         self.books.most_inside = self.books.most_inside.max(self.members.len());
         loop {
             self.engine.turn(until, &mut self.happened)?;
-            for (place, happening) in std::mem::take(&mut self.happened) {
-                match happening {
-                    Happening::Event(event) => self.note(place, event),
-                    Happening::RelayOpened(_) => self.books.relays += 1,
-                    Happening::RelayFailed(why) => self.relay_failed(place, &why),
+            for (place, event) in std::mem::take(&mut self.happened) {
+                match event {
+                    Event::RelayFailed(why) => self.relay_failed(place, &why),
+                    event => self.note(place, event),
                 }
             }
             if Instant::now() >= until {
@@ -337,7 +341,8 @@ impl Crowd {
             }
             Event::Data { .. } => self.books.data_received += 1,
             Event::Signaling(event) => self.signaling(place, event, now),
-            Event::Frame(..) => {}
+            Event::RelayOpened(..) => self.books.relays += 1,
+            Event::Frame(..) | Event::RelayFailed(_) | Event::Path(..) | Event::PathLost(_) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use madang_turn::client::{Client, ClientConfig, ClientInput, ClientOutput};
+use madang_turn::client::{Client, ClientConfig, ClientInput, ClientOutput, Wishes};
 use madang_udp::{Options, ReceiveBatch, SendBatch, UdpSocket};
 use madang_wire::Transport;
 
@@ -49,6 +49,8 @@ impl Allocation {
             password: credentials.password.clone(),
             transport: Transport::Udp,
             seed: rand::random(),
+            server: None,
+            wishes: Wishes::default(),
         };
         let socket = UdpSocket::bind(local, options)?;
         let client = Client::new(config);
