@@ -6,12 +6,15 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
 use libfuzzer_sys::fuzz_target;
-use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, RelayId, Server};
+use madang_turn::{
+    Alternates, Bandwidth, Config, ConnectionId, Credentials, Icmp, Input, Limits, Output, PeerPolicy, Quota, RelayId, Reload,
+    Server,
+};
 use madang_wire::{
     FiveTuple, Transport,
     stun::{
@@ -34,7 +37,7 @@ struct World {
 impl World {
     fn input(&mut self, now: Instant, input: Input<'_>) {
         let data = match input {
-            Input::Client { data, .. } | Input::Peer { data, .. } => data,
+            Input::Client { data, .. } | Input::Peer { data, .. } | Input::Sibling { data, .. } => data,
             _ => &[],
         };
         self.server.handle_input(now, input);
@@ -45,13 +48,13 @@ impl World {
                     transmit.write(data, &mut packet);
                     self.learn_nonce(&transmit.route, &packet);
                 }
-                Output::OpenRelay(wish) => {
+                Output::OpenRelay(wish) | Output::OpenTcpRelay(wish) => {
                     self.ports = self.ports.wrapping_add(2);
                     let relayed = (self.ports % 16 != 0).then(|| SocketAddr::from(([198, 51, 100, 1], self.ports)));
                     self.server.handle_input(now, Input::RelayOpened { relay: wish.relay, relayed });
                 }
-                Output::CloseRelay(_) => {}
                 Output::Timeout(_) => return,
+                _ => {}
             }
         }
     }
@@ -86,33 +89,63 @@ impl World {
 }
 
 fuzz_target!(|chunks: Vec<(u8, &[u8])>| {
+    let mut now = *BEGIN;
+    let bandwidth = Bandwidth { per_allocation: 1000, ..Bandwidth::default() };
+    let limits = Limits { allocations: 3, permissions: 3, channels: 3, connections: 3, bandwidth, ..Limits::default() };
     let config = Config {
         realm: "realm".into(),
-        credentials: Credentials { users: HashMap::from([("user".into(), "password".into())]), secrets: Vec::new() },
+        credentials: Credentials {
+            users: HashMap::from([("user".into(), "password".into())]),
+            userhash: true,
+            ..Credentials::default()
+        },
         policy: PeerPolicy::default(),
         media: Vec::new(),
         relay_ipv4: true,
-        relay_ipv6: false,
-        limits: Limits { allocations: 3, permissions: 3, channels: 3, ..Limits::default() },
+        relay_ipv6: true,
+        dont_fragment: true,
+        tcp_relay: true,
+        mobility: true,
+        alternates: vec![Alternates {
+            addresses: [[198, 51, 100, 1], [198, 51, 100, 2]].map(|ip| std::net::IpAddr::from(ip).into()),
+            ports: [3478, 3479],
+        }],
+        response_port_and_padding: true,
+        software: Some("fuzz".into()),
+        shard: 0,
+        directory: None,
+        quota: Arc::new(Quota::new(now)),
+        limits: limits.clone(),
     };
-    let mut now = *BEGIN;
+    let reload = Reload { credentials: config.credentials.clone(), policy: PeerPolicy::default(), limits };
     let server = Server::new(config, [7; 32], now, 0);
     let mut world = World { server, nonces: HashMap::new(), ports: 40_000 };
     for (from, bytes) in chunks {
         let client = SocketAddr::from(([127, 0, 0, 1], u16::from(from & 3)));
-        let transport = Transport::ALL[usize::from(from & 3) % 3];
+        let transport = Transport::ALL[usize::from(from & 3) % 4];
         let from_client = FiveTuple { client, server: SocketAddr::from(([198, 51, 100, 1], 3478)), transport };
-        match from >> 2 & 7 {
+        let (relay, peer) = (RelayId(u32::from(from & 3)), SocketAddr::from(([9, 9, 9, 9], 1)));
+        let first = bytes.first().copied().unwrap_or(0);
+        match from >> 2 & 15 {
             0 => world.input(now, Input::Client { from: from_client, data: bytes }),
-            1 => {
-                let peer = SocketAddr::from(([9, 9, 9, 9], 1));
-                world.input(now, Input::Peer { relay: RelayId(u32::from(from & 3)), from: peer, data: bytes });
-            }
+            1 => world.input(now, Input::Peer { relay, from: peer, data: bytes }),
             2 => {
                 now += Duration::from_secs(u64::from(from));
                 world.input(now, Input::Timeout);
             }
             3 => world.input(now, Input::Disconnected { client: from_client }),
+            4 => world.input(now, Input::PeerConnected { relay, peer }),
+            5 => {
+                let connection = ConnectionId(u32::from(first & 7));
+                world.input(now, Input::Connected { connection, established: first & 8 == 0 });
+            }
+            6 => world.input(now, Input::ConnectionClosed { connection: ConnectionId(u32::from(first & 7)) }),
+            7 => world.input(now, Input::PeerError { relay, peer, icmp: Icmp { kind: first, code: 4, data: 1280 } }),
+            8 => world.input(now, Input::Reload(&reload)),
+            9 => {
+                let to = SocketAddr::from(([198, 51, 100, 1], u16::from(first).wrapping_add(40_000)));
+                world.input(now, Input::Sibling { to, from: peer, data: bytes });
+            }
             _ => match world.signed(client, bytes) {
                 Some(request) => world.input(now, Input::Client { from: from_client, data: &request }),
                 // A request without credentials brings the nonce for the next one.

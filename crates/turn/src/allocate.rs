@@ -124,8 +124,8 @@ impl Server {
     }
 
     fn lease(&mut self, request: &Request<'_>) -> Result<Lease, Refusal> {
-        let (account, client) = (&request.client.identity.account, request.from.client.ip());
-        self.config.quota.acquire(&self.config.limits, account, client).map_err(|exceeded| {
+        let account = self.config.credentials.account(&request.client.identity.username);
+        self.config.quota.acquire(&self.config.limits, &account, request.from.client.ip()).map_err(|exceeded| {
             self.outbox.counters.over_quota += 1;
             match exceeded {
                 Exceeded::Own => Refusal::QUOTA_REACHED,
@@ -186,9 +186,8 @@ impl Server {
     }
 
     fn allocate_reserved(&mut self, request: &Request<'_>, token: Token, wish: &Wish) -> Result<Reply, Refusal> {
-        let Some(Reservation { relay, relayed, expires, lease, .. }) =
-            self.reservations.take(token, &request.client.identity.account)
-        else {
+        let account = self.config.credentials.account(&request.client.identity.username);
+        let Some(Reservation { relay, relayed, expires, lease, .. }) = self.reservations.take(token, &account) else {
             return Err(Refusal::INSUFFICIENT_CAPACITY);
         };
         self.timers.clear(expires, Timer::ReservationExpires(token));

@@ -329,3 +329,15 @@ fn uncount(ips: &mut Vec<(IpAddr, usize)>, ip: IpAddr) {
     }
     ips.retain(|(_, count)| *count > 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_allocation_is_small() {
+        // A hundred thousand of them are to be no burden.
+        assert!(size_of::<Option<Allocation>>() <= 320, "{} bytes", size_of::<Option<Allocation>>());
+        assert!(size_of::<Identity>() <= 56, "{} bytes", size_of::<Identity>());
+    }
+}

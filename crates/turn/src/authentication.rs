@@ -14,12 +14,10 @@ use crate::{
     nonce::Nonces,
 };
 
-/// Who somebody is: the name that requests must repeat, the account that quotas count, and the key
-/// that both sign with. Only [`Authenticator::authenticate`] makes it.
+/// Who somebody is: the name that requests must repeat, and the key that both sign with. Only [`Authenticator::authenticate`] makes it.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) username: Box<str>,
-    pub(crate) account: Arc<str>,
     algorithm: PasswordAlgorithmValue,
     key: Key,
 }
@@ -113,8 +111,7 @@ impl Authenticator<'_> {
         }
         let keys = self.credentials.keys(self.realm, username, self.unix_now, algorithm);
         let key = keys.into_iter().find(|key| integrity.holds(message, key)).ok_or(Rejection::Unauthorized)?;
-        let account = self.credentials.account(username);
-        Ok(authenticated(Arc::new(Identity { username: username.into(), account, algorithm, key })))
+        Ok(authenticated(Arc::new(Identity { username: username.into(), algorithm, key })))
     }
 
     /// RFC 8489 §9.2.4: whose hash this is.

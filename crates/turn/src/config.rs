@@ -43,7 +43,7 @@ pub struct Config {
     /// The value of SOFTWARE in answers to clients who have authenticated. Better left out: it
     /// tells those who look for weak servers what they have found.
     pub software: Option<String>,
-    /// Which shard this is. Tickets, reservations and connections are named by it.
+    /// Which shard this is, of fewer than 1024. Tickets, reservations and connections are named by it.
     pub shard: Shard,
     /// Where to find the relays of the server's other shards.
     pub directory: Option<Arc<dyn Directory>>,

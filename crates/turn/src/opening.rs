@@ -167,7 +167,7 @@ impl Server {
         reply = reply.with(&Lifetime::new(lifetime));
         if let (Some((next, lease)), Some(first)) = (opening.next.take(), first) {
             let beside = SocketAddr::new(first.relayed.ip(), first.relayed.port() | 1);
-            let account = opening.client.identity.account.clone();
+            let account = opening.lease.account.name.clone();
             let (token, expires) = self.reservations.hold(now, next, beside, account, lease);
             self.timers.set(expires, Timer::ReservationExpires(token));
             reply = reply.with(&ReservationToken::new(token.0));

@@ -28,6 +28,7 @@ impl ChannelNumber {
 
     /// The place of this channel counted from [`ChannelNumber::MIN`].
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         (self.0 - Self::MIN.0) as usize
     }
@@ -61,6 +62,7 @@ impl<'a> ChannelData<'a> {
     ///
     /// # Errors
     /// When the channel number is out of range or the data is cut short.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, InvalidChannel> {
         let [n0, n1, l0, l1, rest @ ..] = bytes else { return Err(InvalidChannel::Truncated) };
         let channel = ChannelNumber::new(u16::from_be_bytes([*n0, *n1])).ok_or(InvalidChannel::Number)?;
@@ -71,6 +73,7 @@ impl<'a> ChannelData<'a> {
 
     /// The header in front of `length` bytes of data, or `None` when that is more than fits.
     #[must_use]
+    #[inline]
     pub fn header(channel: ChannelNumber, length: usize) -> Option<[u8; 4]> {
         let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
         let [n0, n1] = channel.get().to_be_bytes();

@@ -24,6 +24,7 @@ impl Transport {
     /// Whether packets are cut from a byte stream, where ChannelData is padded to four bytes
     /// (RFC 8656 §12.5).
     #[must_use]
+    #[inline]
     pub const fn is_stream(self) -> bool {
         matches!(self, Self::Tcp | Self::Tls)
     }
@@ -41,6 +42,7 @@ impl Transport {
 
     /// The place of this transport in [`Transport::ALL`].
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         self as usize
     }

@@ -15,6 +15,7 @@ impl<'a> Packet<'a> {
     /// Tells the kinds apart by the first byte: 0 to 3 begin STUN, 64 to 127 a channel.
     /// Anything else, and whatever is cut short, is `None` and to be dropped.
     #[must_use]
+    #[inline]
     pub fn classify(bytes: &'a [u8]) -> Option<Self> {
         match bytes.first()? {
             0x00..=0x03 => {
