@@ -3,7 +3,8 @@
 /** @type {{[K in keyof typeof import('./words.en.js').default]: string|((p: any) => string)}} */
 const ko = {
   'check.title': '여기서 통화가 잘될까요?',
-  'check.intro': '카메라와 마이크, 네트워크를 실제 통화처럼 써 보며 점검해요. 길어야 30초쯤 걸려요.',
+  'check.intro':
+    '카메라와 마이크, 네트워크를 실제 통화처럼 써 보며 점검해요. 10초쯤 걸리고, 막힌 곳이 있으면 1분까지 걸려요.',
   'check.promise': '아무것도 녹화하지 않아요. 데이터는 많아야 8MB가 오가요.',
   'check.start': '점검 시작',
   'check.again': '다시 점검하기',
@@ -117,6 +118,8 @@ const ko = {
 
   'verdict.good': '여기서는 통화가 잘돼요',
   'verdict.good.text': '상대 네트워크가 허락하면 바로 이어지고, 그렇지 않으면 중계 서버를 거쳐 이어져요.',
+  'verdict.minded': '통화는 돼요. 아래만 살펴보세요',
+  'verdict.minded.text': '상대 네트워크가 허락하면 바로 이어지고, 그렇지 않으면 중계 서버를 거쳐 이어져요.',
   'verdict.symmetric': '중계 서버를 거쳐 통화가 돼요',
   'verdict.symmetric.text':
     '대칭형 NAT 뒤에 있어서 통화는 중계 서버를 거쳐요. UDP로 잘 닿으니 거의 느끼지 못할 거예요.',
