@@ -80,7 +80,7 @@ export default {
     'Your router translates your address. Of which kind it is can’t be told, for this server answers at one address only.',
   'check.nat.unused':
     'Can’t be seen: your browser is set to send nothing over UDP. A setting, an extension or whoever manages this device decides that.',
-  'check.nat.unasked': 'Not asked: the server does not answer.',
+  'check.unasked': 'Not tried: the server did not say whom to ask.',
   'check.nat.blocked':
     'No answer came over UDP. Your network blocks it, or the server can’t be reached by it; direct calls don’t work from here.',
 
