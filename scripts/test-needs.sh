@@ -28,6 +28,7 @@ want "coturn's clients (turnutils_uclient and others)" "coturn" coturn_clients
 want "Python 3 with venv" "python3 python3-venv" venv_works
 want "a font with Korean letters, for the screenshots" "fontconfig fonts-noto-cjk" has_cjk_font
 want "ip, nsenter and unshare, for network namespaces" "iproute2 util-linux" namespace_tools
+want "nft, for routers in them" "nftables" have nft
 want "openssl, for certificates" "openssl" have openssl
 node_needs
 

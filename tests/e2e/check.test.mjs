@@ -23,6 +23,12 @@ const network = { signaling: 'passed', addresses: 'passed', nat: 'passed' };
 const relays = { udp: 'passed', tcp: 'passed', tls: 'passed' };
 const figures = { trip: 'measured', speed: 'measured' };
 
+/** That calls work. A machine as busy as those of tests may find its own line slow, and note it. */
+function wellDone({ verdict: { tone, say, notes } }) {
+  assert.deepEqual([tone, say], notes.length > 0 ? ['mind', 'verdict.minded'] : ['good', 'verdict.good'], notes.join());
+  for (const note of notes) assert.match(note, /slow|far|lossy/);
+}
+
 async function browserWith(t, options) {
   const browser = await launchChromium(options);
   t.after(() => browser.close());
@@ -34,8 +40,7 @@ test('where nothing is in the way every step passes, over each transport', async
   const allocated = await rig.server.metric('madang_turn_relayed_bytes_total');
   const result = await check.run();
   assert.deepEqual(states(result), { ...devices, ...network, ...relays, ...figures }, JSON.stringify(result));
-  assert.equal(result.verdict.say, 'verdict.good');
-  assert.equal(result.verdict.tone, result.verdict.notes.length > 0 ? 'mind' : 'good');
+  wellDone(result);
   assert.ok(result.steps.addresses.facts.includes('relay: IPv4'), JSON.stringify(result.steps.addresses));
   for (const name of ['signaling', 'udp', 'tcp', 'tls', 'trip']) assert.match(result.steps[name].value, /ms$/, name);
   assert.match(result.steps.speed.value, /^[\d.]+\+? Mbit\/s$/);
@@ -87,7 +92,7 @@ test('the report is copied, with addresses shortened unless asked for', async (t
   };
   const short = await copied();
   assert.equal(short, await check.report());
-  assert.match(short, /Calls work well here/);
+  assert.match(short, /Calls work/);
   assert.match(short, /host udp IPv4 127\.0\.x\.x:\d+/);
   assert.match(short, /relay udp IPv4 127\.0\.x\.x:\d+.*turn\/tls/);
   // The page's own address is the server's, not the person's.
@@ -148,19 +153,20 @@ test('a server that went away is named, and nothing else is blamed', async (t) =
   await server.stop();
   const result = await check.run();
   assert.deepEqual([result.verdict.tone, result.verdict.say], ['bad', 'verdict.server']);
-  assert.deepEqual([result.steps.signaling.state, result.steps.nat.state], ['failed', 'skipped']);
+  assert.equal(result.steps.signaling.state, 'failed');
+  for (const name of ['nat', 'udp', 'tcp', 'tls']) assert.equal(result.steps[name].say, 'check.unasked', name);
   assert.deepEqual(check.faults, []);
 });
 
 test('it speaks Korean, also when the language changes after the check', async (t) => {
   const check = await CheckPage.open(t, rig.browser, rig.server.url, { lang: 'ko' });
   const result = await check.run();
-  assert.match(result.verdict.words, /여기서는 통화가 잘돼요/);
+  assert.match(result.verdict.words, /통화[가는] 잘?돼요/);
   for (const [name, { words }] of Object.entries(result.steps)) assert.match(words, /[가-힣]/, name);
   assert.match(await check.report(), /## 판정/);
   await check.page.evaluate(async () => (await import('/app/i18n.js')).setLang('en'));
   const { verdict, steps } = await check.result();
-  assert.match(verdict.words, /Calls work well here/);
+  assert.match(verdict.words, /Calls work/);
   for (const [name, { words }] of Object.entries(steps)) assert.doesNotMatch(words, /[가-힣]/, name);
   assert.match(await check.report(), /## Verdict/);
 });

@@ -19,6 +19,8 @@ export const LEAST_MBIT = 0.7;
 
 /** @type {Partial<Record<import('./types.js').NatKind, import('./types.js').StepState>>} */
 const NAT_STATES = { symmetric: 'warning', unused: 'warning', blocked: 'failed' };
+/** @type {Judgement} */
+const UNASKED = { state: 'skipped', say: 'check.unasked' };
 const KINDS = /** @type {const} */ (['host', 'srflx', 'relay']);
 const FAMILIES = /** @type {const} */ (['IPv4', 'IPv6', 'mDNS']);
 
@@ -79,13 +81,15 @@ function familiesOf(candidates) {
 }
 
 /** @param {Findings} findings @returns {Judgement} */
-export function judgeNat({ nat }) {
+export function judgeNat({ nat, server }) {
+  if (server?.problem) return UNASKED;
   const kind = nat ?? 'blocked';
   return { state: NAT_STATES[kind] ?? 'passed', say: `check.nat.${kind}` };
 }
 
 /** @param {Transport} transport @param {Findings} findings @returns {Judgement} */
 export function judgeRelay(transport, { relay, server, nat }) {
+  if (server?.problem) return UNASKED;
   const finding = relay[transport];
   const outcome = finding?.outcome ?? 'absent';
   switch (outcome) {

@@ -103,7 +103,7 @@ export class Check {
     this.#say('addresses', judge.judgeAddresses(findings));
     const stun = urlsOf(server.servers).filter((url) => url.startsWith('stun:'));
     findings.nat = natKind(findings.gathering, stun);
-    this.#say('nat', server.problem ? { state: 'skipped', say: 'check.nat.unasked' } : judge.judgeNat(findings));
+    this.#say('nat', judge.judgeNat(findings));
   }
 
   async #relays() {

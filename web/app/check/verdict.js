@@ -16,7 +16,8 @@ import { FAR_MS, GOOD_MBIT } from './judge.js';
 export function verdict(findings) {
   const { tone, say } = headline(findings);
   const notes = notesOn(findings, say);
-  return { tone: tone === 'good' && notes.length > 0 ? 'mind' : tone, say: `verdict.${say}`, notes };
+  if (tone !== 'good' || notes.length === 0) return { tone, say: `verdict.${say}`, notes };
+  return { tone: 'mind', say: say === 'good' ? 'verdict.minded' : `verdict.${say}`, notes };
 }
 
 /** @param {Findings} findings @returns {{tone: Verdict['tone'], say: string}} */

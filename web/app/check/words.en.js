@@ -3,7 +3,7 @@
 export default {
   'check.title': 'Will calls work here?',
   'check.intro':
-    'Your camera, your microphone and your network are tried the way a call would use them. It takes half a minute at most.',
+    'Your camera, your microphone and your network are tried the way a call would use them. It takes some ten seconds, and up to a minute where something is in the way.',
   'check.promise': 'Nothing is recorded. At most 8 MB go out and come back.',
   'check.start': 'Start the check',
   'check.again': 'Check again',
@@ -80,7 +80,7 @@ export default {
     'Your router translates your address. Of which kind it is can’t be told, for this server answers at one address only.',
   'check.nat.unused':
     'Can’t be seen: your browser is set to send nothing over UDP. A setting, an extension or whoever manages this device decides that.',
-  'check.nat.unasked': 'Not asked: the server does not answer.',
+  'check.unasked': 'Not tried: the server did not say whom to ask.',
   'check.nat.blocked':
     'No answer came over UDP. Your network blocks it, or the server can’t be reached by it; direct calls don’t work from here.',
 
@@ -121,6 +121,9 @@ export default {
 
   'verdict.good': 'Calls work well here',
   'verdict.good.text':
+    'Friends reach you directly where their network allows it, and through the relay where it doesn’t.',
+  'verdict.minded': 'Calls work here, with something to mind',
+  'verdict.minded.text':
     'Friends reach you directly where their network allows it, and through the relay where it doesn’t.',
   'verdict.symmetric': 'Calls work here, through the relay',
   'verdict.symmetric.text':

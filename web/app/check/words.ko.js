@@ -3,7 +3,8 @@
 /** @type {{[K in keyof typeof import('./words.en.js').default]: string|((p: any) => string)}} */
 const ko = {
   'check.title': '여기서 통화가 잘될까요?',
-  'check.intro': '카메라와 마이크, 네트워크를 실제 통화처럼 써 보며 점검해요. 길어야 30초쯤 걸려요.',
+  'check.intro':
+    '카메라와 마이크, 네트워크를 실제 통화처럼 써 보며 점검해요. 10초쯤 걸리고, 막힌 곳이 있으면 1분까지 걸려요.',
   'check.promise': '아무것도 녹화하지 않아요. 데이터는 많아야 8MB가 오가요.',
   'check.start': '점검 시작',
   'check.again': '다시 점검하기',
@@ -78,7 +79,7 @@ const ko = {
   'check.nat.some': '공유기가 내 주소를 바꿔요. 이 서버는 주소 하나로만 대답해서 어떤 방식인지는 알 수 없어요.',
   'check.nat.unused':
     '브라우저가 UDP를 쓰지 않게 되어 있어서 알 수 없어요. 설정이나 확장 프로그램, 또는 기기 관리자가 정한 거예요.',
-  'check.nat.unasked': '서버가 대답하지 않아 물어보지 못했어요.',
+  'check.unasked': '서버가 알려 주지 않아서 해 보지 못했어요.',
   'check.nat.blocked':
     'UDP로는 대답이 오지 않아요. 네트워크가 막았거나 서버에 닿지 않는 거예요. 여기서는 바로 통화할 수 없어요.',
 
@@ -117,6 +118,8 @@ const ko = {
 
   'verdict.good': '여기서는 통화가 잘돼요',
   'verdict.good.text': '상대 네트워크가 허락하면 바로 이어지고, 그렇지 않으면 중계 서버를 거쳐 이어져요.',
+  'verdict.minded': '통화는 돼요. 아래만 살펴보세요',
+  'verdict.minded.text': '상대 네트워크가 허락하면 바로 이어지고, 그렇지 않으면 중계 서버를 거쳐 이어져요.',
   'verdict.symmetric': '중계 서버를 거쳐 통화가 돼요',
   'verdict.symmetric.text':
     '대칭형 NAT 뒤에 있어서 통화는 중계 서버를 거쳐요. UDP로 잘 닿으니 거의 느끼지 못할 거예요.',

@@ -143,7 +143,7 @@ test('what is worth minding is noted, and colours a good verdict', () => {
     [{ camera: gone, microphone: gone }, 'devices'],
   ]) {
     const found = verdict(findings(what));
-    assert.deepEqual([found.tone, found.notes], ['mind', [`verdict.note.${note}`]], note);
+    assert.deepEqual([found.tone, found.say, found.notes], ['mind', 'verdict.minded', [`verdict.note.${note}`]], note);
   }
 });
 
