@@ -22,8 +22,6 @@ const target = path.join(here, '../../target/e2e');
 mkdirSync(target, { recursive: true });
 const report = createWriteStream(path.join(target, 'report.txt'));
 
-const inNamespaces = ['nat.test.mjs', 'network.test.mjs'];
-
 /** Network namespaces need root; a user namespace has one, and a /run of its own for `ip netns`. */
 const asRoot = ['unshare', '--user', '--map-root-user', '--net', '--mount', 'sh', '-c'];
 asRoot.push('mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"', 'sh');
@@ -34,7 +32,7 @@ asRoot.push('mount -t tmpfs tmpfs /run && ip link set lo up && exec "$@"', 'sh')
  */
 function run(file) {
   const pattern = process.env.TEST ? [`--test-name-pattern=${process.env.TEST}`] : [];
-  const prefix = inNamespaces.includes(file) && process.getuid() !== 0 ? asRoot : [];
+  const prefix = file.endsWith('network.test.mjs') && process.getuid() !== 0 ? asRoot : [];
   const [program, ...args] = [...prefix, process.execPath, '--test-reporter=spec', ...pattern, path.join(here, file)];
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: longest });
   for (const sink of [process.stdout, report]) child.stdout.pipe(sink, { end: false });

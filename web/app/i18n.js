@@ -32,6 +32,12 @@ export function t(key, params = {}) {
   return typeof text === 'function' ? text(params) : text;
 }
 
+/** The words of one page, which no other has to load. @param {Record<Lang, Record<string, string|((p: any) => string)>>} words */
+export function addWords(words) {
+  Object.assign(LANGUAGES.en, words.en);
+  Object.assign(LANGUAGES.ko, words.ko);
+}
+
 /** @param {string} key */
 export function knows(key) {
   return key in LANGUAGES.en;

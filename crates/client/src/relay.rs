@@ -149,7 +149,15 @@ mod tests {
         ] {
             assert_eq!(parsed(uri).as_deref(), Some(wanted), "{uri}");
         }
-        for uri in ["", "stuns:a", "stun:a?transport=tcp", "turn:", "turn:a:b", "turns:a?transport=udp", "turn:a?transport=sctp"] {
+        for uri in [
+            "",
+            "stuns:a",
+            "stun:a?transport=tcp",
+            "turn:",
+            "turn:a:b",
+            "turns:a?transport=udp",
+            "turn:a?transport=sctp",
+        ] {
             assert_eq!(parsed(uri), None, "{uri}");
         }
     }

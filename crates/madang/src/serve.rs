@@ -79,7 +79,7 @@ fn reload(options: &Options, server: &Server, level: &Level) {
     };
     match taken() {
         Ok(changes) => {
-            let keys = |live| changes.iter().filter(|change| change.live == live).map(|change| change.key);
+            let keys = |live: bool| changes.iter().filter(move |change| change.live == live).map(|change| change.key);
             let [changed, restart] = [true, false].map(|live| keys(live).collect::<Vec<_>>().join(", "));
             tracing::info!(%changed, "the configuration was read again");
             if !restart.is_empty() {

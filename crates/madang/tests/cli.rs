@@ -84,6 +84,38 @@ fn the_ready_line_holds_the_addresses_and_sigterm_ends_the_server() {
 }
 
 #[test]
+fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("madang.toml");
+    std::fs::write(&file, "turn.allocations = 5").unwrap();
+    let (mut process, _) = serve(&["--config", file.to_str().unwrap()], &[]);
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    let mut hang_up = |text: &str, lines: usize| {
+        std::fs::write(&file, text).unwrap();
+        kill_process(Pid::from_child(&process), Signal::HUP).unwrap();
+        let mut said = String::new();
+        while !said.contains("read again") && !said.contains("the former stays") {
+            assert!(log.read_line(&mut said).unwrap() > 0, "{said}");
+        }
+        for _ in 1..lines {
+            log.read_line(&mut said).unwrap();
+        }
+        said
+    };
+    let said = hang_up("turn.allocations = 6\nroom.max_tracks = 3", 2);
+    assert!(said.contains("changed=turn.allocations") && said.contains("restart=room.max_tracks"), "{said}");
+    let said = hang_up("turn.allocations = 0", 1);
+    assert!(said.contains("turn.allocations") && said.contains("the former stays"), "{said}");
+    let said = hang_up("turn.allocations = 8\nlog.level = \"madang=loud\"", 1);
+    assert!(said.contains("log level") && said.contains("the former stays"), "{said}");
+    let said = hang_up("turn.allocations = 7", 1);
+    assert!(said.contains("changed=turn.allocations"), "{said}");
+    process.stderr = Some(log.into_inner());
+    terminate(&process);
+    assert!(end(process).0);
+}
+
+#[test]
 fn a_second_sigterm_ends_it_while_somebody_is_inside() {
     let (process, line) = serve(&[], &[("MADANG__SIGNALING__DRAIN", "1h")]);
     let ready: serde_json::Value = serde_json::from_str(line.strip_prefix("ready ").unwrap()).unwrap();

@@ -19,11 +19,13 @@ const RENEW_IN: Duration = Duration::from_secs(2700);
 pub(crate) struct IceServers {
     turn: TurnHandle,
     public: Vec<IpAddr>,
+    /// HTTPS listeners, which serve TURN over TLS too.
+    https: Vec<SocketAddr>,
 }
 
 impl IceServers {
-    pub(crate) fn new(turn: TurnHandle, public: &[IpAddr]) -> Self {
-        Self { turn, public: public.to_owned() }
+    pub(crate) fn new(turn: TurnHandle, public: &[IpAddr], https: Vec<SocketAddr>) -> Self {
+        Self { turn, public: public.to_owned(), https }
     }
 
     /// The servers for `user`, a client that reached us as `host`, and when fresh ones are due.
@@ -41,7 +43,7 @@ impl IceServers {
             turn.push(format!("turn:{at}?transport=udp"));
             turn.push(format!("turn:{at}?transport=tcp"));
         }
-        for address in &self.turn.addresses().turn_tls {
+        for address in self.turn.addresses().turn_tls.iter().chain(&self.https) {
             // The certificate is for a name, where there is one.
             let at = if is_name(host) { at(host, address.port()) } else { reachable(*address, host, &self.public) };
             turn.push(format!("turns:{at}?transport=tcp"));

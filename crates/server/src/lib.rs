@@ -22,6 +22,7 @@ mod http;
 mod ice;
 mod listen;
 mod metrics;
+mod one_port;
 mod reload;
 mod server;
 mod shard;

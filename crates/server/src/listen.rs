@@ -13,6 +13,7 @@ use std::{
 use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use madang_wire::{FiveTuple, Transport};
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -21,6 +22,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+
+use crate::{one_port::Beginning, shard::SharedPort, turn::Streams};
 
 /// How large the head of a request may be; nothing that a page of ours sends comes near.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -133,6 +136,10 @@ pub(crate) struct Web {
     pub(crate) permits: Permits,
     /// Of connections whose TLS handshake isn't done.
     pub(crate) half_open: Permits,
+    /// Who takes the connections of TURN clients on the same port.
+    pub(crate) turn: Streams,
+    /// Who takes those of ICE-TCP.
+    pub(crate) ice_tcp: SharedPort,
     pub(crate) handshake_timeout: Duration,
 }
 
@@ -159,23 +166,38 @@ impl Web {
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let peer = Peer { address, local };
-        match self.tls.clone() {
-            None => self.speak(Counted::new(stream, permit), peer).await,
-            Some(tls) => {
-                let Some(half_open) = self.half_open.acquire(address.ip()) else { return };
-                let shaken = timeout(self.handshake_timeout, tls.accept(Counted::new(stream, permit))).await;
+        let Some(half_open) = self.half_open.acquire(address.ip()) else { return };
+        let Ok(Ok(beginning)) = timeout(self.handshake_timeout, Beginning::peek(&stream)).await else { return };
+        match (beginning, self.tls.clone()) {
+            (Beginning::IceTcp, _) => self.ice_tcp.take(stream, address, local).await,
+            (Beginning::Turn, None) => self.turn.take(stream, five_tuple(peer, Transport::Tcp)).await,
+            (_, None) => {
                 drop(half_open);
-                match shaken {
-                    Ok(Ok(stream)) => self.speak(stream, peer).await,
+                self.speak(Counted::new(stream, permit), peer).await;
+            }
+            (Beginning::Tls, Some(tls)) => {
+                let stream = Counted::new(stream, permit);
+                let began = timeout(self.handshake_timeout, async {
+                    let stream = tls.accept(stream).await?;
+                    Beginning::read(stream).await
+                });
+                let began = began.await;
+                drop(half_open);
+                match began {
+                    Ok(Ok((Beginning::Turn, stream))) => {
+                        self.turn.take(stream, five_tuple(peer, Transport::Tls)).await;
+                    }
+                    Ok(Ok((_, stream))) => self.speak(stream, peer).await,
                     Ok(Err(why)) => tracing::debug!(%why, "a TLS handshake failed"),
                     Err(_) => tracing::debug!("a TLS handshake took too long"),
                 }
             }
+            // TLS is on, so nothing else is spoken in the clear.
+            (Beginning::Turn | Beginning::Http, Some(_)) => tracing::debug!("a connection without TLS was closed"),
         }
     }
 
-    /// Speaks HTTP on a connection, encrypted or not. This is where TURN on the same port
-    /// branches off: its first message begins with 0x00 or 0x01 and carries the magic cookie.
+    /// Speaks HTTP on a connection, encrypted or not.
     async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let router = self.router;
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -194,6 +216,10 @@ impl Web {
             tracing::debug!(%why, "an HTTP connection ended early");
         }
     }
+}
+
+const fn five_tuple(peer: Peer, transport: Transport) -> FiveTuple {
+    FiveTuple { client: peer.address, server: peer.local, transport }
 }
 
 /// A stream that holds its permit for as long as it lives, upgraded or not, and that breaks when

@@ -28,7 +28,7 @@ use crate::{
     shard::{self, OpenMedia},
     signaling::{arrivals::Arrivals, local::LocalRooms, rooms::Rooms},
     tls::{Tls, TlsError},
-    turn::{self, TurnMetrics},
+    turn::{self, TurnMetrics, TurnTls},
 };
 
 /// Connections in all whose TLS handshake isn't done: each may last as long as a handshake may.
@@ -117,12 +117,13 @@ impl Server {
         let listeners = bind("http.listen", &config.http.listen).await?;
         let tls = Tls::new(&config, &addresses::of_this_machine(&config.public_ip))?.map(Arc::new);
         let turn_metrics = TurnMetrics::new();
-        let tls_config = tls.as_ref().map(|tls| tls.config.clone());
+        let turn_tls = tls.as_ref().map(|tls| TurnTls { config: tls.config.clone(), identity: Some(tls.identity()) });
+        let http: Vec<SocketAddr> = listeners.iter().map(|(_, address)| *address).collect();
         let media_metrics = MediaMetrics::default();
-        let media = OpenMedia::new(&config.media, &config.public_ip)?;
+        let media = OpenMedia::new(&config.media, &config.public_ip, &http)?;
         let media_addresses = media.addresses();
         let (turn, events) =
-            turn::start_with(&config.turn, &config.public_ip, tls_config, turn_metrics.clone(), media, &media_metrics)?;
+            turn::start_with(&config.turn, &config.public_ip, turn_tls, turn_metrics.clone(), media, &media_metrics)?;
         let scheme = if config.tls.mode == TlsMode::Off { "http" } else { "https" };
         let addresses = Addresses {
             http: listeners.iter().map(|(_, address)| format!("{scheme}://{address}")).collect(),
@@ -130,6 +131,7 @@ impl Server {
             turn_tls: turn.addresses().turn_tls.clone(),
             media: media_addresses,
         };
+        let (streams, shared_port) = (turn.streams(), turn.shared_port());
         let metrics = Metrics::new();
         metrics.register(|registry| turn_metrics.register(registry));
         metrics.register(|registry| media_metrics.register(registry));
@@ -138,7 +140,7 @@ impl Server {
         let app = Arc::new(App {
             gate: Gate::new(&config.auth),
             rooms: rooms.clone(),
-            ice: IceServers::new(turn, &config.public_ip),
+            ice: IceServers::new(turn, &config.public_ip, if tls.is_some() { http } else { Vec::new() }),
             metrics,
             drain: Drain::new(),
             signaling_permits: Permits::new(u32::MAX, config.signaling.max_connections_per_address),
@@ -152,6 +154,8 @@ impl Server {
             tls: tls.as_ref().map(|tls| TlsAcceptor::from(tls.config.clone())),
             permits: Permits::new(app.config.http.max_connections, app.config.http.max_connections_per_address),
             half_open: Permits::by_network(HALF_OPEN, HALF_OPEN_PER_NETWORK),
+            turn: streams,
+            ice_tcp: shared_port,
             handshake_timeout: app.config.http.handshake_timeout.0,
         };
         let mut tasks: Vec<_> =

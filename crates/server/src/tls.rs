@@ -4,6 +4,7 @@
 //! certificate at each handshake, so a reload reaches all of them without a restart.
 
 use std::{
+    fmt,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -19,6 +20,8 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
+
+use tokio::sync::watch;
 
 use crate::config::{self, Config, TlsMode};
 
@@ -57,6 +60,31 @@ pub(crate) struct Tls {
     pub(crate) config: Arc<ServerConfig>,
     certificate: Arc<Certificate>,
     files: Mutex<Option<Files>>,
+    /// The certificate for those who don't ask rustls.
+    identity: watch::Sender<Arc<Identity>>,
+}
+
+/// A certificate with its chain, and its key, in DER.
+pub(crate) struct Identity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    pub(crate) fn key(&self) -> &[u8] {
+        self.key.secret_der()
+    }
+
+    fn certified(&self) -> Result<CertifiedKey, rustls::Error> {
+        CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &aws_lc_rs::default_provider())
+    }
+}
+
+/// Secrets stay out of logs.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
 }
 
 /// The certificate in use.
@@ -80,10 +108,13 @@ impl Tls {
     pub(crate) fn new(config: &Config, names: &[IpAddr]) -> Result<Option<Self>, TlsError> {
         let tls = &config.tls;
         let files = Files::of(tls);
-        let key = match (tls.mode, &files) {
+        let (certified, identity) = match (tls.mode, &files) {
             (TlsMode::Off, _) | (TlsMode::Files, None) => return Ok(None),
             (TlsMode::Files, Some(files)) => files.load()?,
-            (TlsMode::SelfSigned, None) => self_signed(names)?.0,
+            (TlsMode::SelfSigned, None) => {
+                let identity = self_signed(names)?.0;
+                (identity.certified()?, identity)
+            }
             (TlsMode::SelfSigned, Some(files)) => {
                 if !files.cert.exists() && !files.key.exists() {
                     let (_, cert, key) = self_signed(names)?;
@@ -93,22 +124,33 @@ impl Tls {
                 files.load()?
             }
         };
-        let certificate = Arc::new(Certificate(RwLock::new(Arc::new(key))));
+        let certificate = Arc::new(Certificate(RwLock::new(Arc::new(certified))));
+        let identity = watch::Sender::new(Arc::new(identity));
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(certificate.clone());
         // RFC 7443: a TURN client may name its protocol; most name none.
         config.alpn_protocols = vec![b"http/1.1".to_vec(), b"stun.turn".to_vec()];
-        Ok(Some(Self { config: Arc::new(config), certificate, files: Mutex::new(files) }))
+        Ok(Some(Self { config: Arc::new(config), certificate, files: Mutex::new(files), identity }))
+    }
+
+    /// The certificate now and whenever it changes, for those who don't ask rustls.
+    pub(crate) fn identity(&self) -> watch::Receiver<Arc<Identity>> {
+        self.identity.subscribe()
+    }
+
+    fn replace(&self, (certified, identity): (CertifiedKey, Identity)) {
+        *self.certificate.0.write() = Arc::new(certified);
+        self.identity.send_replace(Arc::new(identity));
     }
 
     /// Reads the certificate again, from where it is now. One that cannot be used changes nothing.
     pub(crate) fn reload(&self, tls: &config::Tls) -> Result<(), TlsError> {
         let Some(files) = Files::of(tls) else { return Ok(()) };
-        let key = files.load()?;
+        let loaded = files.load()?;
         *self.files.lock() = Some(files);
-        *self.certificate.0.write() = Arc::new(key);
+        self.replace(loaded);
         Ok(())
     }
 
@@ -124,8 +166,8 @@ impl Tls {
             }
             seen = now;
             match files.load() {
-                Ok(key) => {
-                    *self.certificate.0.write() = Arc::new(key);
+                Ok(loaded) => {
+                    self.replace(loaded);
                     tracing::info!("the certificate was read again");
                 }
                 Err(why) => tracing::warn!(%why, "the changed certificate cannot be used, the former stays"),
@@ -143,7 +185,7 @@ impl Files {
         [&self.cert, &self.key].map(|path| std::fs::metadata(path).and_then(|data| data.modified()).ok())
     }
 
-    fn load(&self) -> Result<CertifiedKey, TlsError> {
+    fn load(&self) -> Result<(CertifiedKey, Identity), TlsError> {
         let content = |path: &Path, message: String| TlsError::Content { path: path.to_owned(), message };
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(&self.cert)?)
             .collect::<Result<_, _>>()
@@ -153,15 +195,15 @@ impl Files {
         }
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
             .map_err(|_| content(&self.key, "holds no private key in PEM".into()))?;
-        let certified = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-            .map_err(|why| content(&self.key, why.to_string()))?;
+        let identity = Identity { chain, key };
+        let certified = identity.certified().map_err(|why| content(&self.key, why.to_string()))?;
         certified.keys_match().map_err(|_| content(&self.key, "is not the key of the certificate".into()))?;
-        Ok(certified)
+        Ok((certified, identity))
     }
 }
 
 /// A new certificate, also as PEM with its key.
-fn self_signed(names: &[IpAddr]) -> Result<(CertifiedKey, String, String), TlsError> {
+fn self_signed(names: &[IpAddr]) -> Result<(Identity, String, String), TlsError> {
     let mut alternatives = vec!["localhost".to_owned()];
     alternatives.extend(names.iter().map(ToString::to_string));
     let mut params = CertificateParams::new(alternatives)?;
@@ -173,9 +215,9 @@ fn self_signed(names: &[IpAddr]) -> Result<(CertifiedKey, String, String), TlsEr
     params.not_after = rcgen::date_time_ymd(year + 2, 1, 1);
     let signing_key = KeyPair::generate()?;
     let cert = params.self_signed(&signing_key)?;
-    let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
-    let key = CertifiedKey::from_der(vec![cert.der().clone()], der, &aws_lc_rs::default_provider())?;
-    Ok((key, cert.pem(), signing_key.serialize_pem()))
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+    let identity = Identity { chain: vec![cert.der().clone()], key };
+    Ok((identity, cert.pem(), signing_key.serialize_pem()))
 }
 
 /// The calendar year in UTC; on its first and last day it may be off by one.

@@ -37,21 +37,21 @@ const chromiumArgs = [
   '--auto-select-desktop-capture-source=Entire screen',
   '--allow-loopback-in-peer-connection',
   '--disable-features=WebRtcHideLocalIpsWithMdns',
-  // The test server's certificate is its own, for HTTPS and for turns: alike.
-  '--ignore-certificate-errors',
 ];
 
 /**
- * @param {{ args?: string[], executablePath?: string, language?: string, pipe?: boolean }} [options]
+ * @param {{ args?: string[], executablePath?: string, language?: string, pipe?: boolean, trust?: boolean }} [options]
  */
-export function launchChromium({ args = [], executablePath, language = 'en-US', pipe = false } = {}) {
+export function launchChromium({ args = [], executablePath, language = 'en-US', pipe = false, trust = true } = {}) {
+  // The test server's certificate is its own. Without this a person could let its pages pass, but not `turns:`.
+  const trusting = trust ? ['--ignore-certificate-errors'] : [];
   return puppeteer.launch({
     browser: 'chrome',
     executablePath: executablePath ?? chromiumPath(),
     pipe,
     headless: true,
     acceptInsecureCerts: true,
-    args: [...chromiumArgs, `--lang=${language}`, `--accept-lang=${language}`, ...args],
+    args: [...chromiumArgs, ...trusting, `--lang=${language}`, `--accept-lang=${language}`, ...args],
     env: { ...process.env, LANGUAGE: language },
   });
 }

@@ -15,6 +15,7 @@ export default {
   'home.field': 'Room name or link',
   'home.go': 'Go',
   'home.bad': 'A room’s name has letters a–z, digits, “-” and “_” only, 64 at most. Paste the whole link to be sure.',
+  'home.check': 'Will calls work here? Check camera and network',
   'home.shapes': 'How a call travels',
   'home.mesh': 'Mesh',
   'home.mesh.text': 'Everyone sends to everyone. Nothing in between.',

@@ -30,7 +30,11 @@ pub(super) enum GatheringOutput {
     RelayOpened(SocketAddr, RelayTransport),
     RelayFailed(String),
     /// A packet came by a relay.
-    Data { relayed: SocketAddr, peer: SocketAddr, data: Vec<u8> },
+    Data {
+        relayed: SocketAddr,
+        peer: SocketAddr,
+        data: Vec<u8>,
+    },
     Timeout(Option<Instant>),
 }
 
@@ -221,13 +225,18 @@ impl Gathering {
                 RelayOutput::Stream(id, what) => return GatheringOutput::Stream(id, what),
                 RelayOutput::Opened { relayed, transport, base, mapped } => {
                     self.outputs.push_back(GatheringOutput::RelayOpened(relayed, transport));
-                    self.found(Gathered { kind: CandidateKind::Relayed, address: relayed, base: base.unwrap_or(relayed) });
+                    self.found(Gathered {
+                        kind: CandidateKind::Relayed,
+                        address: relayed,
+                        base: base.unwrap_or(relayed),
+                    });
                     if let (Some(base), Some(mapped)) = (base, mapped) {
                         self.mapped(base, mapped);
                     }
                 }
                 RelayOutput::Lost { relayed } => {
-                    let is_gone = |found: &mut Gathered| found.kind == CandidateKind::Relayed && found.address == relayed;
+                    let is_gone =
+                        |found: &mut Gathered| found.kind == CandidateKind::Relayed && found.address == relayed;
                     self.outputs.extend(self.candidates.extract_if(.., is_gone).map(GatheringOutput::Lost));
                 }
                 RelayOutput::Data { relayed, peer, data } => return GatheringOutput::Data { relayed, peer, data },

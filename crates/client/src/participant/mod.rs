@@ -195,7 +195,8 @@ impl Participant {
     /// Sends bytes by data channel, to these or (empty) to everyone. `false` when they could not
     /// be sent: no link, a buffer that is full, or too many of them.
     pub fn send_data(&mut self, channel: DataChannel, to: &[ParticipantId], topic: &str, bytes: &[u8]) -> bool {
-        let (Some(for_server), Some(for_peer)) = (data::to_server(to, topic, bytes), data::to_peer(topic, bytes)) else {
+        let (Some(for_server), Some(for_peer)) = (data::to_server(to, topic, bytes), data::to_peer(topic, bytes))
+        else {
             return false;
         };
         let mut is_sent = false;

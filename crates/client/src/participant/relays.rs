@@ -147,7 +147,8 @@ impl Relays {
         let Server { at, host, service: Service::Turn { transport, username, password } } = server else { return None };
         let via = if transport == Transport::Udp {
             // A loopback socket reaches nothing but this machine.
-            let fits = |from: &&SocketAddr| from.is_ipv4() == at.is_ipv4() && from.ip().is_loopback() == at.ip().is_loopback();
+            let fits =
+                |from: &&SocketAddr| from.is_ipv4() == at.is_ipv4() && from.ip().is_loopback() == at.ip().is_loopback();
             let same_family = |from: &&SocketAddr| from.is_ipv4() == at.is_ipv4();
             Via::Datagrams(*self.hosts.iter().find(fits).or_else(|| self.hosts.iter().find(same_family))?)
         } else {
@@ -187,7 +188,9 @@ impl Relays {
 
     /// Sends to a peer by a relay. `false` when `from` is no relay.
     pub(super) fn send(&mut self, now: Instant, from: SocketAddr, peer: SocketAddr, data: &[u8]) -> bool {
-        let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.relayed == Some(from)) else { return false };
+        let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.relayed == Some(from)) else {
+            return false;
+        };
         attempt.core.handle_input(now, ClientInput::Send { peer, data });
         true
     }

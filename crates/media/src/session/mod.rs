@@ -42,8 +42,8 @@ pub use event::{
 use gaps::Gaps;
 pub use negotiation::Offer;
 use negotiation::{Negotiation, Purpose};
-pub use path::{CandidateKind, Gathered, Path};
 use path::Paths;
+pub use path::{CandidateKind, Gathered, Path};
 pub use peer::Exchange;
 
 /// The longest description taken: browsers write some 60 lines for each track.

@@ -109,15 +109,7 @@ pub(super) struct Negotiation {
 
 impl Negotiation {
     pub(super) fn new(role: Role) -> Self {
-        Self {
-            role,
-            lines: Vec::new(),
-            channels: [None; 2],
-            newest: 0,
-            pending: None,
-            changed: false,
-            restart: false,
-        }
+        Self { role, lines: Vec::new(), channels: [None; 2], newest: 0, pending: None, changed: false, restart: false }
     }
 
     pub(super) fn line(&self, line: Line) -> Option<&MediaLine> {
@@ -134,11 +126,7 @@ impl Negotiation {
         self.changed = true;
         let sends = purpose.sends.is_some();
         let fits = |line: &MediaLine| {
-            line.purpose.is_idle()
-                && line.settled
-                && line.kind == kind
-                && line.sends == sends
-                && line.rids == rids
+            line.purpose.is_idle() && line.settled && line.kind == kind && line.sends == sends && line.rids == rids
         };
         if let Some(index) = self.lines.iter().position(fits) {
             let line = &mut self.lines[index];

@@ -141,7 +141,8 @@ impl Paths {
         let mapped = self.checks.get(&(from, to)).and_then(|check| check.mapped).unwrap_or(from);
         let of = |address| self.local.iter().filter(move |known| known.address == address).map(|known| known.kind);
         // One address may be both: without a NAT, a server sees the host's own.
-        let local = of(mapped).min().unwrap_or(if mapped == from { CandidateKind::Host } else { CandidateKind::PeerReflexive });
+        let local =
+            of(mapped).min().unwrap_or(if mapped == from { CandidateKind::Host } else { CandidateKind::PeerReflexive });
         let local = if of(from).any(|kind| kind == CandidateKind::Relayed) { CandidateKind::Relayed } else { local };
         let remote = self.remote.get(&to).copied().unwrap_or(CandidateKind::PeerReflexive);
         Path { from, local, remote }
@@ -213,7 +214,9 @@ mod tests {
     fn the_other_end_is_what_it_said_of_its_address() {
         let mut paths = Paths::default();
         assert_eq!(checked(&mut paths, BASE).remote, CandidateKind::PeerReflexive);
-        paths.remote_description("v=0\r\na=candidate:1 1 udp 16777215 203.0.113.1 7000 typ relay raddr 0.0.0.0 rport 0\r\n");
+        paths.remote_description(
+            "v=0\r\na=candidate:1 1 udp 16777215 203.0.113.1 7000 typ relay raddr 0.0.0.0 rport 0\r\n",
+        );
         assert_eq!(checked(&mut paths, BASE).remote, CandidateKind::Relayed);
     }
 

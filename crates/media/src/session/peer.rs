@@ -253,7 +253,11 @@ fn with_directions(sdp: &str, directions: &BTreeMap<String, Direction>) -> Strin
             Some(direction) => {
                 for line in section.lines() {
                     let is_direction = matches!(line, "a=sendrecv" | "a=sendonly" | "a=recvonly" | "a=inactive");
-                    if is_direction { out.push_str(&format!("a={direction}")) } else { out.push_str(line) }
+                    if is_direction {
+                        out.push_str(&format!("a={direction}"))
+                    } else {
+                        out.push_str(line)
+                    }
                     out.push_str("\r\n");
                 }
             }

@@ -22,7 +22,7 @@ use super::{
     live_relays::LiveRelays,
     media::{MediaPart, MediaPorts, MediaSocket},
     run::Shard,
-    tcp::MediaStreams,
+    tcp::{MediaStreams, SharedPort},
 };
 use crate::{
     config::Media,
@@ -61,12 +61,14 @@ pub(crate) struct OpenMedia {
     shards: Vec<ShardPorts>,
     last_n: usize,
     gather: std::time::Duration,
+    /// What clients are told of HTTP's ports, where ICE-TCP is served too, by what they reach.
+    shared: HashMap<SocketAddr, SocketAddr>,
 }
 
 impl OpenMedia {
     /// Opens the ports of `media.listen`: the first shard gets the port that is configured, and
     /// each further one the next. Port 0 takes free ones.
-    pub(crate) fn new(config: &Media, public_ip: &[IpAddr]) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &Media, public_ip: &[IpAddr], http: &[SocketAddr]) -> Result<Self, StartError> {
         let count = match config.shards {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
@@ -86,13 +88,15 @@ impl OpenMedia {
             }
             shards.push(ports);
         }
-        Ok(Self { shards, last_n: config.last_n, gather: config.gather.0 })
+        let shared = http.iter().flat_map(|listen| expand(*listen, &interfaces));
+        let shared = shared.map(|address| (address, advertised(address, public_ip))).collect();
+        Ok(Self { shards, last_n: config.last_n, gather: config.gather.0, shared })
     }
 
     /// No media ports: one shard, for TURN alone.
     pub(crate) fn none() -> Self {
         let shards = vec![ShardPorts { sockets: Vec::new(), tcp: Vec::new() }];
-        Self { shards, last_n: usize::MAX, gather: std::time::Duration::ZERO }
+        Self { shards, last_n: usize::MAX, gather: std::time::Duration::ZERO, shared: HashMap::new() }
     }
 
     /// How many shards there are going to be.
@@ -110,15 +114,19 @@ impl ShardPorts {
     fn open(&mut self, address: SocketAddr, public_ip: &[IpAddr]) -> Result<(), StartError> {
         let (udp, tcp) = open_pair(address).map_err(|source| StartError::Open { address, source })?;
         let address = udp.local_addr();
-        let public = public_ip.iter().find(|public| public.is_ipv4() == address.is_ipv4());
-        let ip = match public {
-            Some(public) if !address.ip().is_loopback() => *public,
-            _ => address.ip(),
-        };
-        let advertised = SocketAddr::new(ip, address.port());
+        let advertised = advertised(address, public_ip);
         self.sockets.push(MediaSocket::new(udp, advertised));
         self.tcp.push((tcp, advertised));
         Ok(())
+    }
+}
+
+/// What clients are told of an address of ours.
+fn advertised(address: SocketAddr, public_ip: &[IpAddr]) -> SocketAddr {
+    let public = public_ip.iter().find(|public| public.is_ipv4() == address.is_ipv4());
+    match public {
+        Some(public) if !address.ip().is_loopback() => SocketAddr::new(*public, address.port()),
+        _ => address,
     }
 }
 
@@ -128,6 +136,7 @@ pub(crate) struct Shards {
     senders: Vec<ShardSender>,
     threads: Vec<thread::JoinHandle<()>>,
     accepting: Vec<JoinHandle<()>>,
+    shared_port: SharedPort,
 }
 
 /// Events of all shards, for the rooms.
@@ -149,12 +158,14 @@ impl Shards {
         }
         let ports = MediaPorts(Arc::new(by_address));
         let streams = MediaStreams::new();
+        let shared = media.shared.values().map(|address| LocalCandidate { address: *address, tcp: true });
+        let shared: Vec<LocalCandidate> = shared.collect();
         let (mut shards, mut senders, mut accepting) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (opened, turn)) in media.shards.into_iter().zip(turn).enumerate() {
             let udp = opened.sockets.iter().map(|socket| LocalCandidate { address: socket.advertised, tcp: false });
             let tcp = opened.tcp.iter().map(|(_, address)| LocalCandidate { address: *address, tcp: true });
             let config = SfuConfig {
-                candidates: udp.chain(tcp).collect(),
+                candidates: udp.chain(tcp).chain(shared.clone()).collect(),
                 certificate: certificate.clone(),
                 last_n: media.last_n,
                 gather: media.gather,
@@ -176,7 +187,13 @@ impl Shards {
             let thread = thread::Builder::new().name(format!("shard-{index}"));
             threads.push(thread.spawn(move || shard.run(&others)).map_err(StartError::Thread)?);
         }
-        Ok((Self { senders, threads, accepting }, receiver))
+        let shared_port = SharedPort::new(streams, &senders, media.shared);
+        Ok((Self { senders, threads, accepting, shared_port }, receiver))
+    }
+
+    /// Who takes ICE-TCP connections on HTTP's ports.
+    pub(crate) fn shared_port(&self) -> SharedPort {
+        self.shared_port.clone()
     }
 
     /// The ways to all of them.

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::{FromRelay, FromSibling, StreamCommand};
-use crate::turn::PacketSender;
+use crate::{tls::Identity, turn::PacketSender};
 
 /// Commands that wait for a shard before senders have to wait.
 const QUEUE: usize = 4096;
@@ -53,6 +53,8 @@ pub(super) struct Asked {
     pub(super) drain: Mutex<Option<Drain>>,
     /// New settings of TURN.
     pub(super) reload: Mutex<Option<Arc<Reload>>>,
+    /// A certificate for DTLS, the first one or a new one.
+    pub(super) identity: Mutex<Option<Arc<Identity>>>,
     /// End the thread.
     pub(super) stop: AtomicBool,
     /// What rooms want, in their order.
@@ -115,6 +117,12 @@ impl ShardSender {
     /// New settings of TURN from its next round on.
     pub(crate) fn reload(&self, reload: Arc<Reload>) {
         *self.asked.reload.lock() = Some(reload);
+        self.wake();
+    }
+
+    /// A certificate for DTLS from its next round on.
+    pub(crate) fn identity(&self, identity: Arc<Identity>) {
+        *self.asked.identity.lock() = Some(identity);
         self.wake();
     }
 

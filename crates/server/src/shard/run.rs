@@ -101,6 +101,9 @@ impl Shard {
         if let Some(reload) = self.sender.asked.reload.lock().take() {
             self.turn.reload(self.poll.registry(), &reload);
         }
+        if let Some(identity) = self.sender.asked.identity.lock().take() {
+            self.turn.identity(&identity);
+        }
     }
 
     /// Says whether there may be more, for which no further wake-up comes.

@@ -2,6 +2,7 @@
 //! (RFC 4571). Tokio tasks that exchange whole packets with the shard.
 
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
     sync::{
@@ -34,6 +35,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// A write that takes longer than this is to a client that has gone.
 const STALLED: Duration = Duration::from_secs(15);
+
+/// A shard answers a check of its own within this; another one says nothing.
+const ANSWER: Duration = Duration::from_millis(500);
 
 /// The longest packet: what the largest datagram can hold.
 const LONGEST: usize = 9 * 1024;
@@ -84,7 +88,7 @@ impl MediaStreams {
         if shard.send(Command::MediaOpened { from, media, connection, to }).await {
             let (reader, writer) = stream.into_split();
             tokio::select! {
-                () = read(reader, from, media, &shard) => {}
+                () = read(reader, BytesMut::with_capacity(16 * 1024), from, media, &shard) => {}
                 () = write(writer, packets) => {}
             }
             shard.send(Command::MediaClosed { from, media, connection }).await;
@@ -93,9 +97,94 @@ impl MediaStreams {
     }
 }
 
+/// ICE-TCP on a port that is HTTP's too, and all shards'.
+#[derive(Clone)]
+pub(crate) struct SharedPort {
+    streams: MediaStreams,
+    shards: Arc<[ShardSender]>,
+    /// What clients are told, by what they reach. One that is missing here is the same.
+    advertised: Arc<HashMap<SocketAddr, SocketAddr>>,
+}
+
+impl SharedPort {
+    pub(super) fn new(
+        streams: MediaStreams,
+        shards: &[ShardSender],
+        advertised: HashMap<SocketAddr, SocketAddr>,
+    ) -> Self {
+        Self { streams, shards: shards.into(), advertised: Arc::new(advertised) }
+    }
+
+    /// Takes over a connection. It is the shard's that answers its first check.
+    pub(crate) async fn take(&self, stream: TcpStream, from: SocketAddr, local: SocketAddr) {
+        let Some(permit) = self.streams.permits.acquire(from.ip()) else { return };
+        let media = self.advertised.get(&local).copied().unwrap_or(local);
+        let (mut reader, mut writer) = stream.into_split();
+        let mut bytes = BytesMut::with_capacity(16 * 1024);
+        let Some(first) = first_packet(&mut reader, &mut bytes).await else { return };
+        let connection = self.streams.connections.fetch_add(1, Ordering::Relaxed);
+        let Some((shard, packets)) = self.ask(from, media, connection, &first, &mut writer).await else { return };
+        tokio::select! {
+            () = read(reader, bytes, from, media, shard) => {}
+            () = write(writer, packets) => {}
+        }
+        shard.send(Command::MediaClosed { from, media, connection }).await;
+        drop(permit);
+    }
+
+    /// Shows the first check to one shard after the other, and sends the answer of the one whose
+    /// it is.
+    async fn ask(
+        &self,
+        from: SocketAddr,
+        media: SocketAddr,
+        connection: u64,
+        check: &Bytes,
+        writer: &mut tcp::OwnedWriteHalf,
+    ) -> Option<(&ShardSender, PacketReceiver)> {
+        for shard in self.shards.iter() {
+            let (to, mut packets) = packet_queue();
+            let data = check.clone();
+            if !shard.send(Command::MediaOpened { from, media, connection, to }).await
+                || !shard.send(Command::MediaFrame { from, media, data }).await
+            {
+                return None;
+            }
+            if let Ok(Some(answer)) = timeout(ANSWER, packets.next()).await {
+                packets.written(answer.len());
+                let length = u16::try_from(answer.len()).ok()?;
+                writer.write_all(&length.to_be_bytes()).await.ok()?;
+                writer.write_all(&answer).await.ok()?;
+                return Some((shard, packets));
+            }
+            shard.send(Command::MediaClosed { from, media, connection }).await;
+        }
+        None
+    }
+}
+
+async fn first_packet(reader: &mut tcp::OwnedReadHalf, bytes: &mut BytesMut) -> Option<Bytes> {
+    loop {
+        match next_packet(bytes) {
+            Ok(Some(packet)) => return Some(packet),
+            Ok(None) => {}
+            Err(TooLong) => return None,
+        }
+        bytes.reserve(2 + LONGEST);
+        if !matches!(timeout(SILENCE, reader.read_buf(bytes)).await, Ok(Ok(1..))) {
+            return None;
+        }
+    }
+}
+
 /// Cuts what the client sends into packets, until it stops or sends nonsense.
-async fn read(mut reader: tcp::OwnedReadHalf, from: SocketAddr, media: SocketAddr, shard: &ShardSender) {
-    let mut bytes = BytesMut::with_capacity(16 * 1024);
+async fn read(
+    mut reader: tcp::OwnedReadHalf,
+    mut bytes: BytesMut,
+    from: SocketAddr,
+    media: SocketAddr,
+    shard: &ShardSender,
+) {
     loop {
         loop {
             match next_packet(&mut bytes) {

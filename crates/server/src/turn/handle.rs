@@ -9,22 +9,25 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use madang_turn::{Bandwidth, Config, Credentials, Limits, PeerPolicy, Quota, Rate, Reload, Server};
-use madang_udp::UdpSocket;
 use madang_wire::stun::AddressFamily;
 use parking_lot::RwLock;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     addresses::interfaces,
     metrics::TurnMetrics,
-    open::{open_alternates, open_pairs, open_tls, relay_addresses},
+    open::{open_alternates, open_dtls, open_pairs, open_tls, relay_addresses},
     relay_socket::RelaySockets,
     stream::Streams,
 };
 use crate::{
     config::TurnConfig,
     metrics::MediaMetrics,
-    shard::{self, Events, LiveRelays, OpenMedia, RoomShards, Shards, TurnPart, unix_seconds},
+    shard::{
+        self, Events, Listeners, LiveRelays, OpenMedia, RoomShards, ShardSender, Shards, SharedPort, TurnPart,
+        unix_seconds,
+    },
+    tls::Identity,
 };
 
 /// TURN could not start. The process ends.
@@ -91,15 +94,23 @@ pub fn start(
     tls: Option<Arc<rustls::ServerConfig>>,
     metrics: TurnMetrics,
 ) -> Result<TurnHandle, StartError> {
+    let tls = tls.map(|config| TurnTls { config, identity: None });
     let started = start_with(config, public_ip, tls, metrics, OpenMedia::none(), &MediaMetrics::default())?;
     Ok(started.0)
+}
+
+/// What encrypts TURN.
+pub(crate) struct TurnTls {
+    pub(crate) config: Arc<rustls::ServerConfig>,
+    /// For DTLS: the certificate, now and whenever it changes.
+    pub(crate) identity: Option<watch::Receiver<Arc<Identity>>>,
 }
 
 /// The same, with the server's media on the shards beside it.
 pub(crate) fn start_with(
     config: &TurnConfig,
     public_ip: &[IpAddr],
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<TurnTls>,
     metrics: TurnMetrics,
     media: OpenMedia,
     media_metrics: &MediaMetrics,
@@ -109,6 +120,8 @@ pub(crate) fn start_with(
     let (pairs, turn) = open_pairs(config, &interfaces, shards)?;
     let (alternate, alternates) = open_alternates(config, &pairs, shards)?;
     let (tls_listeners, turn_tls) = if tls.is_some() { open_tls(config)? } else { Default::default() };
+    let (tls, identity) = tls.map_or((None, None), |tls| (Some(tls.config), tls.identity));
+    let encrypted = if identity.is_some() { open_dtls(&turn_tls, &pairs, &interfaces, shards)? } else { Vec::new() };
     let relays = relay_addresses(config, &pairs, &tls_listeners, public_ip, &interfaces)?;
     let secrets = if config.secrets.is_empty() { vec![random_secret()] } else { config.secrets.0.clone() };
     let own: Vec<IpAddr> =
@@ -134,9 +147,12 @@ pub(crate) fn start_with(
         limits,
     };
     let (udp, tcp): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.udp, pair.tcp)).unzip();
-    let mut by_shard: Vec<Vec<UdpSocket>> = (0..shards).map(|_| Vec::new()).collect();
+    let mut by_shard: Vec<Listeners> = (0..shards).map(|_| Listeners::default()).collect();
     for listener in udp.into_iter().chain(alternate) {
-        by_shard.iter_mut().zip(listener).for_each(|(shard, socket)| shard.push(socket));
+        by_shard.iter_mut().zip(listener).for_each(|(shard, socket)| shard.open.push(socket));
+    }
+    for listener in encrypted {
+        by_shard.iter_mut().zip(listener).for_each(|(shard, socket)| shard.encrypted.push(socket));
     }
     let parts = by_shard.into_iter().zip(0..).map(|(listeners, shard)| {
         let server = Server::new(Config { shard, ..core.clone() }, seed, now, unix_seconds());
@@ -145,9 +161,23 @@ pub(crate) fn start_with(
     });
     let (shards, events) = Shards::start(parts.collect(), &live, media, media_metrics)?;
     let streams = Streams::new(shards.senders(), config.connections_per_address);
-    let accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Accept)?;
+    let mut accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Accept)?;
+    if let Some(identity) = identity {
+        accepting.push(tokio::spawn(hand_on(identity, shards.senders().to_vec())));
+    }
     let (addresses, secrets) = (Addresses { turn, turn_tls }, RwLock::new(secrets));
     Ok((TurnHandle { addresses, secrets, own, shards, streams, accepting, metrics }, events))
+}
+
+/// Gives each shard the certificate, now and whenever it changes.
+async fn hand_on(mut identity: watch::Receiver<Arc<Identity>>, shards: Vec<ShardSender>) {
+    loop {
+        let now = identity.borrow_and_update().clone();
+        shards.iter().for_each(|shard| shard.identity(now.clone()));
+        if identity.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// What may change while the server runs.
@@ -197,6 +227,16 @@ impl TurnHandle {
     /// until the deadline.
     pub fn drain(&self, deadline: Option<Instant>) {
         self.shards.senders().iter().for_each(|shard| shard.drain(deadline));
+    }
+
+    /// Who takes TURN connections that were accepted elsewhere.
+    pub(crate) fn streams(&self) -> Streams {
+        self.streams.clone()
+    }
+
+    /// Who takes ICE-TCP connections that were accepted elsewhere.
+    pub(crate) fn shared_port(&self) -> SharedPort {
+        self.shards.shared_port()
     }
 
     /// Live allocations.

@@ -17,9 +17,9 @@ mod relay_socket;
 mod stream;
 
 pub(crate) use addresses::{expand, interfaces};
-pub(crate) use handle::start_with;
 pub use handle::{Addresses, StartError, TurnHandle, start};
+pub(crate) use handle::{TurnTls, start_with};
 pub(crate) use listener::open_tcp;
 pub use metrics::TurnMetrics;
 pub(crate) use relay_socket::{Opened, RelaySockets};
-pub(crate) use stream::{PacketReceiver, PacketSender, packet_queue};
+pub(crate) use stream::{PacketReceiver, PacketSender, Streams, packet_queue};

@@ -116,3 +116,19 @@ pub(super) fn open_alternates(
     }
     Ok((opened, alternates))
 }
+
+/// UDP on the addresses of `turn.tls_listen`, for DTLS alone, where they aren't open anyway.
+pub(super) fn open_dtls(
+    addresses: &[SocketAddr],
+    pairs: &[Pair],
+    interfaces: &[IpAddr],
+    shards: usize,
+) -> Result<Vec<Vec<UdpSocket>>, StartError> {
+    let all = addresses.iter().flat_map(|address| expand(*address, interfaces));
+    let new = all.filter(|address| pairs.iter().all(|pair| pair.address != *address));
+    new.map(|address| {
+        let failed = |source| StartError::Open { key: "turn.tls_listen", address, source };
+        open_udp(address, shards).map_err(failed)
+    })
+    .collect()
+}

@@ -54,11 +54,11 @@ const CONNECTIONS: u32 = 50_000;
 const STRANGERS: u32 = 8192;
 
 /// The same of one network, a /24 or a /56.
-const STRANGERS_PER_NETWORK: u32 = 512;
+const STRANGERS_PER_NETWORK: u32 = 256;
 
 /// What the connections share.
 #[derive(Clone, Debug)]
-pub(super) struct Streams {
+pub(crate) struct Streams {
     shards: Arc<[ShardSender]>,
     permits: Permits,
     /// Of connections without an allocation, handshake or not.
@@ -131,6 +131,16 @@ impl Streams {
         drop(permit);
     }
 
+    /// Takes over a connection that was accepted elsewhere.
+    pub(crate) async fn take(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple) {
+        let address = client.client.ip();
+        let (Some(permit), Some(stranger)) = (self.permits.acquire(address), self.strangers.acquire(address)) else {
+            return;
+        };
+        self.exchange(stream, client, stranger).await;
+        drop(permit);
+    }
+
     /// Speaks TURN on a stream until either side has had enough.
     async fn exchange(&self, stream: impl AsyncRead + AsyncWrite, client: FiveTuple, stranger: Permit) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
@@ -195,7 +205,7 @@ async fn write(
     let mut stranger = Some(stranger);
     while let Some(packet) = packets.next().await {
         if allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet)) {
-            stranger = None;
+            drop(stranger.take());
         }
         let written = timeout(STALLED, async {
             writer.write_all(&packet).await?;
@@ -280,4 +290,27 @@ fn follow_allocation(allocated: &mut bool, packet: &[u8]) -> bool {
     let begins = !*allocated && packet.starts_with(&ALLOCATE_SUCCESS);
     *allocated |= begins;
     begins
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_a_stranger_until_it_holds_an_allocation() {
+        let strangers = Permits::by_network(1, 1);
+        let address = [192, 0, 2, 1].into();
+        let stranger = strangers.acquire(address).expect("the first");
+        let (sender, packets) = packet_queue();
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let writing = tokio::spawn(write(ours, packets, watch::Sender::new(false), stranger));
+        // A Binding success, then an Allocate success.
+        for (kind, still) in [([0x01, 0x01], true), ([0x01, 0x03], false)] {
+            assert!(sender.send(&[&kind]));
+            theirs.read_exact(&mut [0; 2]).await.expect("sent");
+            assert_eq!(strangers.acquire(address).is_none(), still, "{kind:?}");
+        }
+        drop(sender);
+        writing.await.expect("it ends");
+    }
 }

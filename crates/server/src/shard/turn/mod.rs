@@ -5,6 +5,7 @@
 //! data is not copied, and few system calls serve many allocations.
 
 mod books;
+mod dtls;
 mod ports;
 
 use std::{
@@ -21,8 +22,12 @@ use madang_wire::{FiveTuple, Transport};
 use mio::Registry;
 
 use super::{Command, FromRelay, Source, live_relays::LiveRelays, relay_id};
-use crate::turn::{PacketSender, RelaySockets, TurnMetrics};
+use crate::{
+    tls::Identity,
+    turn::{PacketSender, RelaySockets, TurnMetrics},
+};
 use books::Books;
+use dtls::{Dtls, News};
 use ports::Ports;
 
 /// Messages that are received before all that came of them is sent. With merging (UDP_GRO) each
@@ -112,6 +117,7 @@ impl<'a> Origin<'a> {
 struct Ways {
     ports: Ports,
     streams: HashMap<FiveTuple, Stream>,
+    dtls: Dtls,
     out: SendBatch,
     /// What was sent to media ports of ours since this was last taken.
     to_media: Vec<FromRelay>,
@@ -120,6 +126,15 @@ struct Ways {
     books: Books,
     /// Packets that found no room.
     unsent: u64,
+}
+
+/// The UDP sockets that clients reach.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    /// For STUN and TURN, in the clear or inside DTLS.
+    pub(crate) open: Vec<UdpSocket>,
+    /// Inside DTLS alone.
+    pub(crate) encrypted: Vec<UdpSocket>,
 }
 
 /// See the module.
@@ -136,7 +151,7 @@ impl TurnPart {
     /// The listeners are watched once [`Self::register`] has been called.
     pub(crate) fn new(
         core: Server,
-        listeners: Vec<UdpSocket>,
+        listeners: Listeners,
         relay_sockets: RelaySockets,
         metrics: TurnMetrics,
         (shard, live): (Shard, LiveRelays),
@@ -147,6 +162,7 @@ impl TurnPart {
             ways: Ways {
                 ports: Ports::new(listeners, relay_sockets, shard, live),
                 streams: HashMap::new(),
+                dtls: Dtls::default(),
                 out: SendBatch::new(SEND_BYTES, SEND_PACKETS),
                 to_media: Vec::new(),
                 to_siblings: Vec::new(),
@@ -179,10 +195,12 @@ impl TurnPart {
             self.clock_due = now + CLOCK;
             self.input(now, registry, Input::Clock { unix_seconds: unix_seconds() }, Origin::NOWHERE);
         }
+        self.ways.pass_time_in_dtls(now, self.received.bytes());
+        self.take_from_dtls(now, registry);
         let next = self.input(now, registry, Input::Timeout, Origin::NOWHERE);
         self.flush();
         self.publish();
-        next.map_or(self.clock_due, |next| next.min(self.clock_due))
+        [next, self.ways.dtls.due()].into_iter().flatten().fold(self.clock_due, Instant::min)
     }
 
     /// What clients sent to media ports of ours.
@@ -261,6 +279,11 @@ impl TurnPart {
             let data = place.of(bytes);
             let mut origin = Origin { client: None, bytes: Whereabouts::Received(place) };
             let input = match source {
+                Source::Listener(index) if ways.dtls.takes(index, data) => {
+                    ways.receive_dtls(now, index, from, data, bytes);
+                    continue;
+                }
+                Source::Listener(index) if ways.ports.is_encrypted(index) => continue,
                 Source::Listener(_) => {
                     let from = FiveTuple { client: from, server: local, transport: Transport::Udp };
                     origin.client = Some(from);
@@ -272,7 +295,37 @@ impl TurnPart {
             core.handle_input(now, input);
             settle(core, ways, now, registry, bytes, origin);
         }
+        self.take_from_dtls(now, registry);
         more
+    }
+
+    /// What clients have said inside their DTLS sessions.
+    fn take_from_dtls(&mut self, now: Instant, registry: &Registry) {
+        while let Some(news) = self.ways.dtls.next() {
+            let (listener, client) = match &news {
+                News::Packet { listener, from, .. } => (*listener, *from),
+                News::Closed { listener, client } => (*listener, *client),
+            };
+            let Some(server) = self.ways.ports.of(Source::Listener(listener)).map(|port| port.socket.local_addr())
+            else {
+                continue;
+            };
+            let client = FiveTuple { client, server, transport: Transport::Dtls };
+            match news {
+                News::Packet { packet, .. } => {
+                    let origin = Origin { client: Some(client), bytes: Whereabouts::Passing(&packet) };
+                    self.input(now, registry, Input::Client { from: client, data: &packet }, origin);
+                }
+                News::Closed { .. } => {
+                    self.input(now, registry, Input::Disconnected { client }, Origin::NOWHERE);
+                }
+            }
+        }
+    }
+
+    /// A certificate for DTLS, the first one or a new one.
+    pub(super) fn identity(&mut self, identity: &Identity) {
+        self.ways.dtls.take_over(Instant::now(), self.ways.ports.listeners(), identity);
     }
 
     /// Sends everything that waits.
@@ -334,7 +387,7 @@ fn settle(
 ) -> Option<Instant> {
     loop {
         match core.poll_output() {
-            Output::Transmit(transmit) => ways.transmit(&transmit, received, origin),
+            Output::Transmit(transmit) => ways.transmit(now, &transmit, received, origin),
             Output::OpenRelay(wish) => {
                 let relayed = ways.open_relay(registry, received, &wish);
                 core.handle_input(now, Input::RelayOpened { relay: wish.relay, relayed });
@@ -354,7 +407,7 @@ fn settle(
 }
 
 impl Ways {
-    fn transmit(&mut self, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
+    fn transmit(&mut self, now: Instant, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
         match transmit.route {
             Route::Peer { relay, to } if transmit.dont_fragment => {
                 self.send_whole(relay, to, transmit, received, origin);
@@ -371,6 +424,10 @@ impl Ways {
                     self.streams.remove(&client);
                 }
                 self.unsent += u64::from(!sent);
+            }
+            Route::Client(client) if client.transport == Transport::Dtls => {
+                let packet = [transmit.head.as_slice(), body(transmit, received, origin), padding(transmit)].concat();
+                self.unsent += u64::from(!self.send_dtls(now, &client, &packet, received));
             }
             Route::Client(client) => match self.ports.number_of_listener(client.server) {
                 Some(listener) => self.push(listener, client.client, transmit, received, origin),
@@ -436,6 +493,30 @@ impl Ways {
         self.unsent += u64::from(self.out.push_by(socket, to, &[head, own], place, transmit.padding).is_err());
     }
 
+    fn receive_dtls(&mut self, now: Instant, listener: usize, from: SocketAddr, datagram: &[u8], received: &[u8]) {
+        let Self { dtls, out, ports, unsent, .. } = self;
+        let number = u32::try_from(listener).unwrap_or(u32::MAX);
+        dtls.receive(now, listener, from, datagram, |to, datagram| {
+            *unsent += push_copy(out, ports, received, number, to, datagram);
+        });
+    }
+
+    fn send_dtls(&mut self, now: Instant, client: &FiveTuple, packet: &[u8], received: &[u8]) -> bool {
+        let Some(number) = self.ports.number_of_listener(client.server) else { return false };
+        let Self { dtls, out, ports, unsent, .. } = self;
+        dtls.send(now, number as usize, client.client, packet, |to, datagram| {
+            *unsent += push_copy(out, ports, received, number, to, datagram);
+        })
+    }
+
+    fn pass_time_in_dtls(&mut self, now: Instant, received: &[u8]) {
+        let Self { dtls, out, ports, unsent, .. } = self;
+        dtls.timeout(now, |listener, to, datagram| {
+            let number = u32::try_from(listener).unwrap_or(u32::MAX);
+            *unsent += push_copy(out, ports, received, number, to, datagram);
+        });
+    }
+
     /// A full socket buffer loses packets, as a network would; it ends nothing.
     fn flush(&mut self, received: &[u8]) {
         if !self.out.is_empty() {
@@ -463,6 +544,15 @@ impl Ways {
         self.flush(received);
         self.ports.close(relay);
     }
+}
+
+/// Puts a copy of a packet behind the others; says how many were lost for want of room.
+fn push_copy(out: &mut SendBatch, ports: &Ports, received: &[u8], listener: u32, to: SocketAddr, packet: &[u8]) -> u64 {
+    if out.push_by(listener, to, &[packet], Place::NOWHERE, 0).is_ok() {
+        return 0;
+    }
+    let lost = out.flush_all(received, |number| ports.socket(number)).dropped;
+    lost + u64::from(out.push_by(listener, to, &[packet], Place::NOWHERE, 0).is_err())
 }
 
 /// The bytes between a packet's head and its padding.

@@ -6,7 +6,10 @@ use madang_turn::{OpenRelay, PortRequirement, RelayId, Shard};
 use madang_udp::UdpSocket;
 use mio::{Interest, Registry, unix::SourceFd};
 
-use super::super::{Source, live_relays::LiveRelays, tokens};
+use super::{
+    super::{Source, live_relays::LiveRelays, tokens},
+    Listeners,
+};
 use crate::turn::{Opened, RelaySockets};
 
 /// Relays are numbered behind all listeners there can be.
@@ -47,6 +50,8 @@ impl Port {
 /// See the module.
 pub(super) struct Ports {
     listeners: Vec<Port>,
+    /// From this one on, listeners serve DTLS alone.
+    first_encrypted: usize,
     relays: Vec<Option<Box<Port>>>,
     relay_sockets: RelaySockets,
     shard: Shard,
@@ -54,10 +59,11 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) fn new(listeners: Vec<UdpSocket>, relay_sockets: RelaySockets, shard: Shard, live: LiveRelays) -> Self {
+    pub(super) fn new(listeners: Listeners, relay_sockets: RelaySockets, shard: Shard, live: LiveRelays) -> Self {
         let listener = |socket| Port { socket, relayed: None, queued: false, ask: u8::MAX };
-        let listeners = listeners.into_iter().map(listener).collect();
-        Self { listeners, relays: Vec::new(), relay_sockets, shard, live }
+        let first_encrypted = listeners.open.len();
+        let listeners = listeners.open.into_iter().chain(listeners.encrypted).map(listener).collect();
+        Self { listeners, first_encrypted, relays: Vec::new(), relay_sockets, shard, live }
     }
 
     pub(super) fn register(&self, registry: &Registry) -> io::Result<()> {
@@ -66,6 +72,16 @@ impl Ports {
             registry.register(&mut SourceFd(&descriptor), tokens::listener(index), Interest::READABLE)?;
         }
         Ok(())
+    }
+
+    /// How many listeners there are.
+    pub(super) fn listeners(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// Whether a listener serves DTLS alone.
+    pub(super) fn is_encrypted(&self, listener: usize) -> bool {
+        listener >= self.first_encrypted
     }
 
     /// Marks a socket as ready; `false` when it was already, or is gone.
