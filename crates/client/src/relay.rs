@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use madang_protocol::{IceServer, LinkPath};
-pub use madang_turn::client::Failed;
+pub use madang_turn::client::{Client, ClientConfig, ClientInput, ClientOutput, Failed, Wishes};
+pub use madang_turn::discovery;
+pub use madang_turn::mint as password_from_secret;
 pub use madang_wire::Transport;
 
 /// What a server is for.

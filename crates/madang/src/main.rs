@@ -1,5 +1,6 @@
 //! The `madang` binary: a thin shell over `madang-server`.
 
+mod diagnose;
 mod join;
 mod limits;
 mod loadtest;
@@ -36,6 +37,8 @@ enum Command {
     Token(token::Options),
     /// Joins a room without a browser: publishes, receives, records.
     Join(join::Options),
+    /// Says whether calls will work from here, and if not, why.
+    Diagnose(diagnose::Options),
     /// Puts a server under load and says what it cost.
     Loadtest(loadtest::Options),
 }
@@ -65,6 +68,10 @@ fn main() -> ExitCode {
         Command::Config(source) => print_config(&source),
         Command::Token(options) => token::run(&options),
         Command::Join(options) => join::run(&options),
+        Command::Diagnose(options) => match diagnose::run(&options) {
+            Ok(code) => return code,
+            Err(why) => Err(why),
+        },
         Command::Loadtest(options) => loadtest::run(&options),
     };
     match done {

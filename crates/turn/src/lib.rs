@@ -1,4 +1,5 @@
-//! STUN and TURN server core, and a TURN client core ([`client`]), sans-IO: no socket, no clock, no
+//! STUN and TURN server core, a TURN client core ([`client`]) and the discovery of NAT behaviour from
+//! the client's side ([`discovery`]), sans-IO: no socket, no clock, no
 //! thread.
 //!
 //! [`Server::handle_input`] takes what happened and when, [`Server::poll_output`] is then drained
@@ -40,6 +41,7 @@ mod config;
 mod connection;
 mod counters;
 mod credential;
+pub mod discovery;
 mod elsewhere;
 mod event;
 mod indication;
@@ -59,6 +61,7 @@ mod replies;
 mod reply;
 mod request;
 mod reservation;
+mod retransmission;
 mod server;
 mod timer;
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use madang_turn::client::{Client as Core, ClientConfig, ClientInput, ClientOutput, Failed};
+use madang_turn::client::{Client as Core, ClientConfig, ClientInput, ClientOutput, Failed, Wishes};
 use madang_turn::{Config, Input, Limits};
 use madang_wire::{
     FiveTuple, Packet, StreamFramer, Transport,
@@ -36,7 +36,8 @@ impl Pair {
     fn with(world: World, password: &str, transport: Transport) -> Self {
         let tuple = FiveTuple { client: addr(CLIENT), server: addr("198.51.100.1:3478"), transport };
         let (username, password) = ("alice".to_owned(), password.to_owned());
-        let core = Core::new(ClientConfig { username, password, transport, seed: [3; 32] });
+        let (server, wishes) = (Some(tuple.server), Wishes::default());
+        let core = Core::new(ClientConfig { username, password, transport, seed: [3; 32], server, wishes });
         Self { world, core, tuple, outputs: vec![], timeout: None, loses: 0, sent: vec![] }
     }
 

@@ -3,9 +3,9 @@
 pub use stun_types::{
     AddressFamily,
     attribute::{
-        AttributeType, ErrorCode, Fingerprint, MappedSocketAddr, MessageIntegrity, MessageIntegritySha256, Nonce,
-        PasswordAlgorithm, PasswordAlgorithmValue, PasswordAlgorithms, RawAttribute, Realm, Software,
-        UnknownAttributes, Userhash, Username, XorMappedAddress,
+        AlternateDomain, AlternateServer, AttributeType, ErrorCode, Fingerprint, MappedSocketAddr, MessageIntegrity,
+        MessageIntegritySha256, Nonce, PasswordAlgorithm, PasswordAlgorithmValue, PasswordAlgorithms, RawAttribute,
+        Realm, Software, UnknownAttributes, Userhash, Username, XorMappedAddress,
     },
     message::{
         BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, MAGIC_COOKIE, Message, MessageClass,

@@ -8,7 +8,9 @@ use std::{
     time::Instant,
 };
 
-use madang_client::relay::{Client, ClientConfig as TurnConfig, ClientInput, ClientOutput, RelayServer, Transport};
+use madang_client::relay::{
+    Client, ClientConfig as TurnConfig, ClientInput, ClientOutput, RelayServer, Transport, Wishes,
+};
 use madang_udp::{ReceiveBatch, SendBatch, UdpSocket};
 use madang_wire::StreamFramer;
 use mio::{Interest, Registry, Token, net::TcpStream, unix::SourceFd};
@@ -81,7 +83,8 @@ impl Relay {
             }))
         };
         let (username, password) = (server.username.clone(), server.password.clone());
-        let mut core = Client::new(TurnConfig { username, password, transport: server.transport, seed });
+        let (transport, wishes) = (server.transport, Wishes::default());
+        let mut core = Client::new(TurnConfig { username, password, transport, seed, server: Some(at), wishes });
         core.handle_input(Instant::now(), ClientInput::Timeout);
         Ok(Self { core, socket, relayed: None, timer: None })
     }
@@ -133,6 +136,14 @@ impl Relay {
                 ClientOutput::PeerRefused { code, .. } => {
                     tracing::warn!(code, "the relay does not reach the other end");
                 }
+                ClientOutput::Redirected { to, .. } => match &mut self.socket {
+                    RelaySocket::Udp { server, .. } => *server = to,
+                    RelaySocket::Stream(_) => {
+                        relayed.push(Relayed::Failed("the TURN server names another one".into()));
+                    }
+                },
+                // Not asked for; and what ICMP says of a peer, ICE finds out by itself.
+                ClientOutput::FamilyRefused { .. } | ClientOutput::Moved | ClientOutput::Icmp { .. } => {}
                 ClientOutput::Failed(why) => relayed.push(Relayed::Failed(why.to_string())),
                 ClientOutput::Timeout(at) => {
                     self.timer = at;

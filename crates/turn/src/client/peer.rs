@@ -89,6 +89,16 @@ impl Peer {
         self.renewal = Some((now + RENEWAL, Renewal::Channel));
     }
 
+    /// What has to be asked for again because its answer may have got lost with a former address.
+    pub(super) fn unanswered(&self) -> Option<Renewal> {
+        match self.state {
+            State::Asking(_) => Some(Renewal::Permission),
+            State::Permitted => Some(Renewal::Channel),
+            State::Bound => self.renewal.is_none().then_some(Renewal::Channel),
+            State::Refused => None,
+        }
+    }
+
     pub(super) fn refused(&mut self) {
         self.state = State::Refused;
         self.renewal = None;
