@@ -2,10 +2,10 @@
 # Both install what they need first (apt on Debian and Ubuntu; elsewhere they say what is missing).
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e lint fmt bench soak fuzz clean
+.PHONY: help run build test test-full e2e lint fmt bench soak fuzz clean
 
 help: ## this list
-	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 run: ## build and start the server; LAN=1 opens it to the network, ARGS='…' are passed on
 	@LAN="$(LAN)" scripts/run.sh $(ARGS)
@@ -15,6 +15,9 @@ build: ## the release binary, target/release/madang
 
 test: ## every test; installs browsers and clients first
 	@scripts/test.sh
+
+test-full: ## the same with the whole ICE matrix, not a part of it
+	@NATLAB_FULL=1 scripts/test.sh
 
 e2e: ## the browser tests alone; ONLY='mesh relay' picks files, TEST='…' tests by name
 	@scripts/e2e.sh $(ONLY)

@@ -7,5 +7,9 @@ if [ -z "${MADANG_BIN:-}" ]; then
   scripts/build.sh
   export MADANG_BIN=$PWD/target/release/madang
 fi
+if [ -z "${NATLAB_BIN:-}" ]; then
+  cargo build --locked -p madang-lab --bin natlab
+  export NATLAB_BIN=$PWD/target/debug/natlab
+fi
 say "End to end, in real browsers"
 exec node tests/e2e/run.mjs "$@"

@@ -9,6 +9,7 @@ has_cjk_font() { have fc-list && [ -n "$(fc-list ':lang=ko' family)" ]; }
 chromium_works() { answers chromium --version || answers chromium-browser --version || answers google-chrome --version; }
 firefox_works() { answers firefox-esr --version || answers firefox --version; }
 namespace_tools() { have ip && have nsenter && have unshare; }
+has_nft() { PATH="$PATH:/usr/sbin" have nft; }
 coturn_clients() { have turnutils_uclient && have turnutils_stunclient && have turnutils_peer; }
 
 chromium_package=chromium
@@ -28,7 +29,7 @@ want "coturn's clients (turnutils_uclient and others)" "coturn" coturn_clients
 want "Python 3 with venv" "python3 python3-venv" venv_works
 want "a font with Korean letters, for the screenshots" "fontconfig fonts-noto-cjk" has_cjk_font
 want "ip, nsenter and unshare, for network namespaces" "iproute2 util-linux" namespace_tools
-want "nft, for routers in them" "nftables" have nft
+want "nft, for routers in network namespaces" "nftables" has_nft
 want "openssl, for certificates" "openssl" have openssl
 node_needs
 

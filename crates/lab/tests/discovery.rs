@@ -6,7 +6,7 @@ mod lab;
 
 use std::time::Duration;
 
-use lab::{Madang, coturn::Coturn, natlab};
+use lab::{Madang, coturn::Coturn};
 use madang_lab::{
     LinkConfig,
     nat::{Dependence, NatConfig},
@@ -58,7 +58,7 @@ fn everyone_finds_out(homes: &[(Home, Vec<String>)], server: &str) {
 
 #[test]
 fn natdiscovery_finds_each_of_the_nine_kinds_with_coturns_server() {
-    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let Some(mut yard) = lab::yard(&["turnutils_natdiscovery", "turnserver"]) else { return };
     let server = Coturn::start(yard.internet());
     let homes = nine(&mut yard);
     everyone_finds_out(&homes, &server.address.ip().to_string());
@@ -66,7 +66,7 @@ fn natdiscovery_finds_each_of_the_nine_kinds_with_coturns_server() {
 
 #[test]
 fn natdiscovery_finds_each_of_the_nine_kinds_with_our_server() {
-    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let Some(mut yard) = lab::yard(&["turnutils_natdiscovery", "turnserver"]) else { return };
     let server = Madang::start(&yard);
     let homes = nine(&mut yard);
     everyone_finds_out(&homes, &server.turn.ip().to_string());
@@ -74,7 +74,7 @@ fn natdiscovery_finds_each_of_the_nine_kinds_with_our_server() {
 
 #[test]
 fn natdiscovery_finds_what_the_kernels_own_nat_is_like() {
-    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let Some(mut yard) = lab::yard(&["turnutils_natdiscovery", "turnserver", "nft"]) else { return };
     let server = Coturn::start(yard.internet());
     let strict = Dependence::AddressAndPortDependent;
     let kinds = [
@@ -109,7 +109,7 @@ fn madang_diagnose_finds_each_of_the_nine_kinds() {
     if !lab::knows("diagnose", "--json") {
         return skip("this madang has no diagnose");
     }
-    let Some(mut yard) = Yard::open(natlab()) else { return };
+    let Some(mut yard) = lab::yard(&[]) else { return };
     let server = Madang::start(&yard);
     for (home, expected) in nine(&mut yard) {
         assert_eq!(diagnose(&home, &server), expected);

@@ -7,17 +7,17 @@ use lab::{
     Madang,
     cell::try_it,
     client::{Program, Via},
-    natlab,
 };
 use madang_lab::{
     LinkConfig,
     nat::NatKind,
-    yard::{Layer, Masquerade, Yard},
+    yard::{Layer, Masquerade},
 };
 
 /// Whether two aiortc clients meet without a relay, behind such routers.
 fn meet(layers: [Layer; 2], expected: bool) -> Option<bool> {
-    let mut yard = Yard::open(natlab())?;
+    let python = lab::python().display().to_string();
+    let mut yard = lab::yard(&["nft", &python])?;
     let server = Madang::start(&yard);
     let homes = layers.map(|layer| yard.home(&[layer]).expect("a home"));
     let outcome = try_it(&yard, &server, Program::Aiortc, &homes, [Via::Stun; 2], expected);

@@ -17,7 +17,6 @@ use lab::{
     Madang,
     cell::{Outcome, Servers, meet},
     client::Program,
-    natlab,
 };
 use madang_lab::{
     matrix::{Access, pairs},
@@ -59,7 +58,9 @@ fn wanted() -> Vec<Cell> {
 
 /// Tries the cells that are wanted; `None` where that can't be done here.
 fn run(program: Program) -> Option<Vec<(Cell, Outcome)>> {
-    let yards: Option<Vec<Yard>> = (0..LANES).map(|_| Yard::open(natlab())).collect();
+    let needs = program.needs();
+    let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
+    let yards: Option<Vec<Yard>> = (0..LANES).map(|_| lab::yard(&needs)).collect();
     let (yards, cells) = (yards?, wanted());
     let (next, outcomes) = (Mutex::new(cells.iter().copied()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {

@@ -6,11 +6,12 @@ use std::{
     collections::HashMap,
     error::Error,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Instant,
 };
 
 use madang_turn::{
-    Config, Credentials, Input, Limits, Output, PeerPolicy, Rate, RelayId, Route, Server,
+    Config, Credentials, Input, Limits, Output, PeerPolicy, Quota, Rate, RelayId, Route, Server,
     client::{Client, ClientConfig, ClientInput, ClientOutput, Wishes},
 };
 use madang_wire::{FiveTuple, Transport};

@@ -206,9 +206,9 @@ fn kernel(
     // the port that the host's next packet to there needs, and hole punching would fail.
     let rules = format!(
         "table ip lab {{
-            chain out {{ type nat hook postrouting priority srcnat; oifname \"wan\" masquerade {how} }}
-            chain own {{ type filter hook input priority filter; iifname \"wan\" ct state != {{ established, related }} drop }}
-            chain through {{ type filter hook forward priority filter; iifname \"wan\" ct state != {{ established, related }} drop }}
+            chain out {{ type nat hook postrouting priority srcnat; oifname \"wan\" masquerade {how}; }}
+            chain own {{ type filter hook input priority filter; iifname \"wan\" ct state != {{ established, related }} drop; }}
+            chain through {{ type filter hook forward priority filter; iifname \"wan\" ct state != {{ established, related }} drop; }}
         }}"
     );
     namespace::run(router.command("nft").arg(rules))?;

@@ -31,6 +31,16 @@ impl fmt::Display for Program {
     }
 }
 
+impl Program {
+    /// What it needs to run.
+    pub(crate) fn needs(self) -> Vec<String> {
+        match self {
+            Self::Aiortc => vec![super::python().display().to_string()],
+            Self::Join => Vec::new(),
+        }
+    }
+}
+
 /// By which ways somebody may be reached, beside their own address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
@@ -115,9 +125,7 @@ impl Client {
 }
 
 fn aiortc(home: &Home, server: &Madang, room: &str, name: &str, via: Via) -> Command {
-    let python = super::root().join(".venv/bin/python");
-    assert!(python.exists(), "{} is missing: run scripts/test-needs.sh", python.display());
-    let mut command = home.host().command(python);
+    let mut command = home.host().command(super::python());
     command.arg(super::root().join("tests/e2e/python/client.py"));
     command.args(["--url", &format!("ws://{}/v1/ws", server.http), "--room", room, "--name", name]);
     command.args([

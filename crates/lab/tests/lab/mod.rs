@@ -9,6 +9,7 @@ mod madang;
 use std::path::{Path, PathBuf};
 
 pub(crate) use madang::Madang;
+use madang_lab::yard::{Yard, skip};
 
 /// The NAT of this crate, as a program.
 pub(crate) fn natlab() -> &'static Path {
@@ -18,6 +19,27 @@ pub(crate) fn natlab() -> &'static Path {
 /// The root of the source tree.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A yard for a test that needs these programs; `None` where it can't be, which is said, and is a
+/// failure with `NATLAB_REQUIRED=1`.
+pub(crate) fn yard(needs: &[&str]) -> Option<Yard> {
+    let there = |program: &&&str| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(program).exists())
+    };
+    match needs.iter().find(|need| !there(need)) {
+        None => Yard::open(natlab()),
+        Some(missing) => {
+            skip(&format!("{missing} is missing; scripts/test-needs.sh installs it"));
+            None
+        }
+    }
+}
+
+/// The Python that has aiortc.
+pub(crate) fn python() -> PathBuf {
+    root().join(".venv/bin/python")
 }
 
 /// madang's program: `MADANG_BIN`, else that which was built beside this test, as `cargo test` does
