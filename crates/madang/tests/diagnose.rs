@@ -1,4 +1,5 @@
 //! `madang diagnose` against a running server on loopback.
+#![allow(clippy::panic, reason = "a test fails where it has to")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

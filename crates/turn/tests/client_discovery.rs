@@ -23,8 +23,11 @@ fn addr(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
+/// What matters of the other end.
+type Part = (Option<IpAddr>, Option<u16>);
+
 /// On what of the other end something depends.
-fn part(behaviour: Behaviour, other: SocketAddr) -> (Option<IpAddr>, Option<u16>) {
+fn part(behaviour: Behaviour, other: SocketAddr) -> Part {
     match behaviour {
         Behaviour::AddressDependent => (Some(other.ip()), None),
         Behaviour::AddressAndPortDependent => (Some(other.ip()), Some(other.port())),
@@ -37,10 +40,10 @@ struct Nat {
     mapping: Behaviour,
     filtering: Behaviour,
     hairpins: bool,
-    mapped: HashMap<(SocketAddr, (Option<IpAddr>, Option<u16>)), SocketAddr>,
+    mapped: HashMap<(SocketAddr, Part), SocketAddr>,
     inner: HashMap<SocketAddr, SocketAddr>,
     /// To whom each outer address has sent.
-    contacts: HashSet<(SocketAddr, (Option<IpAddr>, Option<u16>))>,
+    contacts: HashSet<(SocketAddr, Part)>,
 }
 
 impl Nat {

@@ -82,7 +82,7 @@ impl Report {
         let found = |transport| outcomes.iter().find(|outcome| outcome.way.transport == transport);
         let transports = TRANSPORTS
             .map(|transport| (transport.name(), found(transport).map(TransportReport::of).unwrap_or_default()));
-        let mut servers: Vec<String> = outcomes.iter().map(|outcome| server(outcome)).collect();
+        let mut servers: Vec<String> = outcomes.iter().map(server).collect();
         servers.dedup();
         Self {
             servers,
@@ -90,7 +90,12 @@ impl Report {
             nat: Nat::of(nat),
             transports: transports.into_iter().collect(),
             web: web.map(WebReport::of),
-            verdict: verdict(web.map(|web| web.web_socket.is_ok()), nat.map(|nat| nat.mapping), outcomes),
+            verdict: verdict(
+                web.map(|web| web.web_socket.is_ok()),
+                web.is_some_and(|web| web.servers.is_err()),
+                nat.map(|nat| nat.mapping),
+                outcomes,
+            ),
         }
     }
 }
@@ -157,7 +162,7 @@ fn millis(time: Duration) -> f64 {
 
 /// Whether calls will work from here, and how. A relay that was tried and does not work counts
 /// against it even where direct ways are open: whoever is behind a symmetric NAT needs it.
-fn verdict(web: Option<bool>, mapping: Option<Behaviour>, outcomes: &[Outcome]) -> Verdict {
+fn verdict(web: Option<bool>, guessed: bool, mapping: Option<Behaviour>, outcomes: &[Outcome]) -> Verdict {
     let reaches = |transport| outcomes.iter().any(|o| o.way.transport == transport && o.binding.is_ok());
     let relay = TRANSPORTS.into_iter().find(|t| outcomes.iter().any(|o| o.way.transport == *t && o.relays()));
     let was_tried = outcomes.iter().any(|outcome| outcome.relay.is_some());
@@ -204,6 +209,12 @@ fn verdict(web: Option<bool>, mapping: Option<Behaviour>, outcomes: &[Outcome]) 
                 ),
             )
         }
+        // The server's own word is missing, and a guess that was wrong tells nothing.
+        (false, None) if guessed && !was_tried => say(
+            false,
+            "unknown",
+            "Whether calls will work can't be told: the server does not say which STUN and TURN servers it has.",
+        ),
         (false, None) if outcomes.iter().all(|outcome| outcome.binding.is_err()) => {
             say(false, "none", "Calls will not work: the server is reached over no transport.")
         }
@@ -241,7 +252,7 @@ mod tests {
     }
 
     fn told(mapping: Behaviour, outcomes: &[Outcome]) -> (bool, &'static str) {
-        let verdict = verdict(None, Some(mapping), outcomes);
+        let verdict = verdict(None, false, Some(mapping), outcomes);
         (verdict.calls_work, verdict.path)
     }
 
@@ -260,7 +271,9 @@ mod tests {
         let blocked = [outcome(Transport::Udp, false, None), outcome(Transport::Tls, true, Some(true))];
         assert_eq!(told(unknown, &blocked), (true, "relay-tls"));
         assert_eq!(told(unknown, &[outcome(Transport::Udp, false, None)]), (false, "none"));
-        assert!(!verdict(Some(false), Some(easy), &udp(Some(true))).calls_work, "no signaling, no call");
+        assert!(!verdict(Some(false), false, Some(easy), &udp(Some(true))).calls_work, "no signaling, no call");
+        let guess = verdict(Some(true), true, None, &[outcome(Transport::Udp, false, None)]);
+        assert_eq!((guess.calls_work, guess.path), (false, "unknown"));
     }
 
     #[test]
