@@ -241,7 +241,7 @@ impl Relays {
                 Via::Datagrams(from) => RelayOutput::Transmit { from, to: attempt.at, data },
                 Via::Stream(id) => RelayOutput::Stream(id, StreamOutput::Send(data)),
             }),
-            ClientOutput::Allocated { relayed, mapped } => {
+            ClientOutput::Allocated { relayed, mapped, .. } => {
                 attempt.relayed = Some(relayed);
                 let base = if let Via::Datagrams(from) = attempt.via { Some(from) } else { None };
                 let transport = attempt.transport;
@@ -263,7 +263,20 @@ impl Relays {
                 let why = if gone.is_closing { Failed::Closed } else { why };
                 self.ended(now, &gone, format!("{} over {}: {why}", gone.at, gone.transport.name()));
             }
-            ClientOutput::Timeout(_) => {}
+            ClientOutput::Redirected { to, .. } => match attempt.via {
+                Via::Datagrams(_) => attempt.at = to,
+                // A connection leads where it leads.
+                Via::Stream(id) => {
+                    let gone = self.attempts.swap_remove(index);
+                    self.outputs.push_back(RelayOutput::Stream(id, StreamOutput::Close));
+                    self.ended(now, &gone, format!("{} over {} names another server", gone.at, gone.transport.name()));
+                }
+            },
+            // Not asked for; and what ICMP says of a peer, ICE finds out by itself.
+            ClientOutput::FamilyRefused { .. }
+            | ClientOutput::Moved
+            | ClientOutput::Icmp { .. }
+            | ClientOutput::Timeout(_) => {}
         }
     }
 

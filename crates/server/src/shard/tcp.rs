@@ -43,7 +43,7 @@ const ANSWER: Duration = Duration::from_millis(500);
 const LONGEST: usize = 9 * 1024;
 
 /// What the connections share.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct MediaStreams {
     permits: Permits,
     connections: Arc<AtomicU64>,
@@ -98,7 +98,7 @@ impl MediaStreams {
 }
 
 /// ICE-TCP on a port that is HTTP's too, and all shards'.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct SharedPort {
     streams: MediaStreams,
     shards: Arc<[ShardSender]>,
