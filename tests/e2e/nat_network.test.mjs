@@ -8,7 +8,7 @@ import { Internet, kinds, otherAddress, serverAddress } from './lib/nat.mjs';
 import { Person } from './lib/person.mjs';
 import { freshRoom } from './lib/rig.mjs';
 import { Server } from './lib/server.mjs';
-import { until } from './lib/until.mjs';
+import { sleep, until } from './lib/until.mjs';
 
 const direct = ['full cone', 'address-restricted', 'port-restricted'];
 const always = ['port-restricted', 'symmetric'];
@@ -59,9 +59,17 @@ for (const kind of Object.keys(kinds)) {
     const bo = await (await Person.open(browsers[1], { name: 'Bo', url: url('Bo') })).joined(30_000);
     const patience = { timeout: 20_000, fps: 5 };
     await Promise.all([ann.meets([bo], patience), bo.meets([ann], patience)]);
-    const bytes = await relayed(ann);
-    if (direct.includes(kind)) assert.ok(bytes < 20_000, `${bytes} bytes were relayed`);
-    else assert.ok(bytes > 100_000, `${bytes} bytes were relayed`);
+    // A call may begin through the relay and become direct.
+    await until(
+      `media goes ${way}`,
+      async () => {
+        const before = await relayed(ann);
+        await sleep(1000);
+        const grown = (await relayed(ann)) - before;
+        return (direct.includes(kind) ? grown < 4000 : grown > 20_000) || { wait: `${grown} bytes in a second` };
+      },
+      { timeout: 20_000 },
+    );
     for (const person of [ann, bo]) person.unharmed();
   });
 }

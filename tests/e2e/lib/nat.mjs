@@ -72,9 +72,9 @@ export class Internet {
   /** Lets nothing out of the home that was made as that one, but TCP to one port. */
   onlyTcpTo(tcpPort, number) {
     const from = `iifname "nat${number}"`;
-    const rules = `${from} meta l4proto != tcp drop; ${from} tcp dport != ${tcpPort} drop`;
+    const rules = `${from} meta l4proto != tcp drop\n${from} tcp dport != ${tcpPort} drop\n`;
     // Not in the home's own output, where a program would be told at once.
-    this.space.run('nft', `table ip strict { chain in { type filter hook prerouting priority filter; ${rules}; } }`);
+    this.space.run('nft', `table ip strict {\nchain in {\ntype filter hook prerouting priority filter\n${rules}}\n}`);
   }
 
   async #nat(upper, lower, own, shown, outside, options) {
