@@ -6,12 +6,11 @@ use std::{
     collections::HashMap,
     error::Error,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::Instant,
 };
 
 use madang_turn::{
-    Config, Credentials, Input, Limits, Output, PeerPolicy, Quota, Rate, RelayId, Route, Server,
+    Config, Credentials, Input, Limits, Output, PeerPolicy, Rate, RelayId, Route, Server,
     client::{Client, ClientConfig, ClientInput, ClientOutput, Wishes},
 };
 use madang_wire::{FiveTuple, Transport};
@@ -78,30 +77,14 @@ impl World {
     fn new() -> Result<Self, Box<dyn Error>> {
         let now = Instant::now();
         let config = Config {
-            realm: NAME.into(),
-            credentials: Credentials {
-                users: HashMap::from([(NAME.into(), NAME.into())]),
-                secrets: Vec::new(),
-                userhash: false,
-            },
+            credentials: Credentials { users: HashMap::from([(NAME.into(), NAME.into())]), ..Credentials::default() },
             policy: PeerPolicy { own: vec!["198.51.100.1".parse()?], ..PeerPolicy::default() },
-            media: Vec::new(),
-            relay_ipv4: true,
-            relay_ipv6: false,
-            dont_fragment: true,
-            tcp_relay: false,
-            mobility: true,
-            alternates: Vec::new(),
-            response_port_and_padding: false,
-            software: None,
-            shard: 0,
-            directory: None,
-            quota: Arc::new(Quota::new(now)),
             limits: Limits {
                 allocations_per_user: 1000,
                 unauthenticated: Rate { per_second: 1e6, burst: 1e6 },
                 ..Limits::default()
             },
+            ..Config::new(NAME, now)
         };
         let server = Server::new(config, [7; 32], now, 1_700_000_000);
         Ok(Self { server, now, relays: HashMap::new(), next_port: 50_000 })
@@ -149,8 +132,8 @@ impl World {
                     let opened = Input::RelayOpened { relay: wish.relay, relayed: Some(relayed) };
                     self.server.handle_input(self.now, opened);
                 }
-                Output::Transmit(_) | Output::CloseRelay(_) => {}
                 Output::Timeout(_) => return answers,
+                _ => {}
             }
         }
     }

@@ -55,6 +55,11 @@ impl Alternates {
 }
 
 impl Place {
+    /// The second address, with another port than this one's.
+    pub(crate) fn second(self) -> Self {
+        Self { address: 1, port: self.port ^ 1 }
+    }
+
     /// The one with another address, another port, or both.
     pub(crate) fn change(self, address: bool, port: bool) -> Self {
         Self { address: self.address ^ usize::from(address), port: self.port ^ usize::from(port) }

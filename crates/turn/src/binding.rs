@@ -104,11 +104,13 @@ fn success(answer: &Answer, from: &FiveTuple, message: &Message<'_>) -> Reply {
     let transaction = message.transaction_id();
     let mut reply = Reply::success(BINDING, transaction).with(&XorMappedAddress::new(from.client, transaction));
     if let Some((alternates, place)) = &answer.place {
-        // OTHER-ADDRESS is the other one as seen from where the request came to.
+        // RFC 5780 §7.4 would name the first address to those who have come to the second one. But
+        // clients in use read OTHER-ADDRESS again from each answer and take it for the second
+        // address of the server, as which coturn always names it.
         let came_to = alternates.place(from.server).unwrap_or(*place);
         reply = reply
             .with(&plain_address(RESPONSE_ORIGIN, alternates.public(*place)))
-            .with(&plain_address(OTHER_ADDRESS, alternates.public(came_to.change(true, true))));
+            .with(&plain_address(OTHER_ADDRESS, alternates.public(came_to.second())));
     }
     if answer.padding > 0 {
         reply = reply.with(&RawAttribute::new(PADDING, &vec![0; answer.padding]));

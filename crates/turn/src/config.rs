@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{Alternates, Credentials, PeerPolicy, Quota, Rate, io::Shard};
@@ -51,6 +51,32 @@ pub struct Config {
     pub quota: Arc<Quota>,
     /// Limits.
     pub limits: Limits,
+}
+
+impl Config {
+    /// One shard that relays over IPv4 between public addresses, with nothing switched on that is
+    /// off by default, and nobody who may use it yet.
+    #[must_use]
+    pub fn new(realm: &str, now: Instant) -> Self {
+        Self {
+            realm: realm.to_owned(),
+            credentials: Credentials::default(),
+            policy: PeerPolicy::default(),
+            media: Vec::new(),
+            relay_ipv4: true,
+            relay_ipv6: false,
+            dont_fragment: true,
+            tcp_relay: false,
+            mobility: false,
+            alternates: Vec::new(),
+            response_port_and_padding: false,
+            software: None,
+            shard: 0,
+            directory: None,
+            quota: Arc::new(Quota::new(now)),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// What one shard knows of the relays of others.

@@ -80,7 +80,8 @@ fn an_answer_comes_from_where_it_is_asked_to() {
     }
     let (way, answer) = ask(&mut world, udp(CLIENT, "10.0.0.2:3479"), &binding(&[&change(true, false)]));
     assert_eq!(way, udp(CLIENT, "198.51.100.1:3479"));
-    assert_eq!(address(&answer, OTHER_ADDRESS), Some(addr("198.51.100.1:3478")));
+    // Clients in use take it for the second address, wherever they have come to.
+    assert_eq!(address(&answer, OTHER_ADDRESS), Some(addr("198.51.100.2:3478")));
 }
 
 #[test]

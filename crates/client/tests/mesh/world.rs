@@ -104,13 +104,9 @@ impl World {
         };
         let users = HashMap::from([("user".to_owned(), "secret".to_owned())]);
         let config = turn::Config {
-            realm: "madang".into(),
-            credentials: turn::Credentials { users, secrets: Vec::new() },
+            credentials: turn::Credentials { users, ..turn::Credentials::default() },
             policy: turn::PeerPolicy { own: vec![ip(SERVER)], ..turn::PeerPolicy::default() },
-            media: Vec::new(),
-            relay_ipv4: true,
-            relay_ipv6: false,
-            limits: turn::Limits::default(),
+            ..turn::Config::new("madang", now)
         };
         Self {
             now,
@@ -250,7 +246,7 @@ impl World {
                                 self.send((from, to, bytes));
                             }
                         }
-                        turn::Route::Media { .. } => {}
+                        turn::Route::Media { .. } | turn::Route::Sibling { .. } => {}
                     }
                 }
                 turn::Output::OpenRelay(wish) => {
@@ -260,9 +256,9 @@ impl World {
                     let opened = turn::Input::RelayOpened { relay: wish.relay, relayed: Some(relayed) };
                     self.turn.handle_input(self.now, opened);
                 }
-                // No address is given twice here.
-                turn::Output::CloseRelay(_) => {}
                 turn::Output::Timeout(_) => return,
+                // No address is given twice here, and nothing else is switched on.
+                _ => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use madang_client::relay::{RelayServer, Transport, password_from_secret};
+use madang_client::relay::{Service, Transport, password_from_secret, servers};
 use madang_protocol::IceServer;
 
 /// STUN and TURN have this port unless their URI says otherwise.
@@ -117,11 +117,11 @@ fn parse(url: &str) -> Option<(Transport, String, u16, bool)> {
         "turn" | "turns" => (url.to_owned(), true),
         _ => return None,
     };
-    let servers = [IceServer { urls: vec![as_turn], username: Some(String::new()), credential: Some(String::new()) }];
-    let found = [Transport::Udp, Transport::Tcp, Transport::Tls]
-        .into_iter()
-        .find_map(|transport| RelayServer::choose(&servers, transport));
-    found.map(|server| (server.transport, server.host, server.port, is_turn))
+    let named = [IceServer { urls: vec![as_turn], username: Some(String::new()), credential: Some(String::new()) }];
+    servers(&named).into_iter().find_map(|server| match server.service {
+        Service::Turn { transport, .. } => Some((transport, server.host, server.port, is_turn)),
+        Service::Stun => None,
+    })
 }
 
 #[cfg(test)]

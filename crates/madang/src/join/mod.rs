@@ -316,7 +316,7 @@ impl Call<'_> {
     fn path(&self) -> &'static str {
         match (self.links.values().next(), self.relay.filter(|_| self.kinds == Kinds::Relay)) {
             (Some(link), _) => link.path,
-            (None, Some(Transport::Udp)) => "relay_udp",
+            (None, Some(Transport::Udp | Transport::Dtls)) => "relay_udp",
             (None, Some(Transport::Tcp)) => "relay_tcp",
             (None, Some(Transport::Tls)) => "relay_tls",
             (None, None) => "direct",

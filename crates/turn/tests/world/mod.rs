@@ -5,13 +5,11 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use madang_turn::{
-    AllocationEvent, Config, Credentials, Input, Limits, Output, PeerPolicy, PortRequirement, Quota, RelayId, Route,
-    Server, Shard,
+    AllocationEvent, Config, Credentials, Input, Output, PeerPolicy, PortRequirement, RelayId, Route, Server, Shard,
 };
 use madang_wire::{
     ChannelData, ChannelNumber, FiveTuple, Transport,
@@ -40,22 +38,10 @@ pub(crate) fn channel(number: u16) -> ChannelNumber {
 pub(crate) fn config() -> Config {
     let users = HashMap::from([("alice".to_owned(), "wonder".to_owned()), ("bob".to_owned(), "builder".to_owned())]);
     Config {
-        realm: REALM.into(),
         credentials: Credentials { users, secrets: vec!["old secret".into(), "secret".into()], userhash: false },
         policy: PeerPolicy { own: vec![addr("198.51.100.1:0").ip()], ..PeerPolicy::default() },
-        media: Vec::new(),
-        relay_ipv4: true,
         relay_ipv6: true,
-        dont_fragment: true,
-        tcp_relay: false,
-        mobility: false,
-        alternates: Vec::new(),
-        response_port_and_padding: false,
-        software: None,
-        shard: 0,
-        directory: None,
-        quota: Arc::new(Quota::new(Instant::now())),
-        limits: Limits::default(),
+        ..Config::new(REALM, Instant::now())
     }
 }
 

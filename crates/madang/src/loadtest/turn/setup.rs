@@ -73,7 +73,11 @@ impl Allocation {
                 ClientOutput::Allocated { relayed, .. } => self.relayed = Some(relayed),
                 ClientOutput::PeerRefused { peer, code } => self.failed = Some(format!("{peer} is refused ({code})")),
                 ClientOutput::Failed(why) => self.failed = Some(why.to_string()),
-                ClientOutput::Data { .. } => {}
+                ClientOutput::Redirected { .. } => self.failed = Some("the server names another one".into()),
+                ClientOutput::Data { .. }
+                | ClientOutput::FamilyRefused { .. }
+                | ClientOutput::Moved
+                | ClientOutput::Icmp { .. } => {}
                 ClientOutput::Timeout(due) => {
                     self.due = due;
                     return;
