@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     sync::atomic::Ordering,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -78,6 +79,9 @@ impl Shard {
             self.read_ready();
             next = self.settle(others);
             busy = commands_left || !self.ready.is_empty();
+            if let Some(pause) = self.turn.pause().filter(|_| !busy) {
+                thread::sleep(pause);
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod books;
 mod dtls;
+mod pace;
 mod ports;
 
 use std::{
@@ -28,6 +29,7 @@ use crate::{
 };
 use books::Books;
 use dtls::{Dtls, News};
+use pace::Pace;
 use ports::Ports;
 
 /// Messages that are received before all that came of them is sent. With merging (UDP_GRO) each
@@ -43,6 +45,9 @@ const SEND_PACKETS: usize = 4096;
 
 /// How often the core is told the wall clock.
 const CLOCK: Duration = Duration::from_secs(30);
+
+/// How often counters are brought to the metrics while there is anything to do.
+const PUBLISH: Duration = Duration::from_millis(250);
 
 /// Errors taken from one socket before others get their turn.
 const ERRORS: usize = 64;
@@ -144,7 +149,9 @@ pub(crate) struct TurnPart {
     ways: Ways,
     metrics: TurnMetrics,
     published: Counters,
+    publish_at: Instant,
     clock_due: Instant,
+    pace: Pace,
 }
 
 impl TurnPart {
@@ -171,7 +178,9 @@ impl TurnPart {
             },
             metrics,
             published: Counters::default(),
+            publish_at: Instant::now(),
             clock_due: Instant::now() + CLOCK,
+            pace: Pace::new(Instant::now()),
         }
     }
 
@@ -195,12 +204,13 @@ impl TurnPart {
             self.clock_due = now + CLOCK;
             self.input(now, registry, Input::Clock { unix_seconds: unix_seconds() }, Origin::NOWHERE);
         }
+        self.pace.pass_time(now);
         self.ways.pass_time_in_dtls(now, self.received.bytes());
         self.take_from_dtls(now, registry);
         let next = self.input(now, registry, Input::Timeout, Origin::NOWHERE);
         self.flush();
-        self.publish();
-        [next, self.ways.dtls.due()].into_iter().flatten().fold(self.clock_due, Instant::min)
+        let publish = self.publish(now);
+        [next, self.ways.dtls.due(), publish].into_iter().flatten().fold(self.clock_due, Instant::min)
     }
 
     /// What clients sent to media ports of ours.
@@ -273,9 +283,10 @@ impl TurnPart {
             // ICMP errors of earlier packets show up here; they end nothing.
             Err(_) => return true,
         };
-        let Self { core, received, ways, .. } = self;
+        let Self { core, received, ways, pace, .. } = self;
         let bytes = received.bytes();
         for (from, place) in received.places(first) {
+            pace.count();
             let data = place.of(bytes);
             let mut origin = Origin { client: None, bytes: Whereabouts::Received(place) };
             let input = match source {
@@ -367,12 +378,25 @@ impl TurnPart {
         }
     }
 
-    fn publish(&mut self) {
-        let now = self.core.counters();
-        if *now != self.published || self.ways.unsent > 0 {
-            self.metrics.publish(&self.published, now, std::mem::take(&mut self.ways.unsent));
-            self.published = now.clone();
+    /// How long to wait before sockets are looked at again, so that one round serves more packets.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.pace.pause()
+    }
+
+    /// Brings the counters to the metrics, once in a while. Says when the next time is, as long as
+    /// there may be news.
+    fn publish(&mut self, now: Instant) -> Option<Instant> {
+        if now < self.publish_at {
+            return Some(self.publish_at);
         }
+        self.publish_at = now + PUBLISH;
+        let counters = self.core.counters();
+        if *counters == self.published && self.ways.unsent == 0 {
+            return None;
+        }
+        self.metrics.publish(&self.published, counters, std::mem::take(&mut self.ways.unsent));
+        self.published = counters.clone();
+        Some(self.publish_at)
     }
 }
 
