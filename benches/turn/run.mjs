@@ -12,7 +12,9 @@ const bin = process.env.MADANG_BIN ?? 'target/release/madang';
 const PATIENCE_MS = 900_000;
 const seconds = process.env.SECONDS ?? '5';
 const runs = Number(process.env.RUNS ?? 3);
-const idle = Number(process.env.IDLE ?? 100_000);
+// One open file each, and some for everything else.
+const allowed = Number(process.env.OPEN_FILES ?? 100_000) - 1500;
+const idle = Math.min(Number(process.env.IDLE ?? 100_000), allowed);
 const switches = (process.env.COTURN_SWITCHES ?? '').split(' ').filter(Boolean);
 const MADANG_PORT = 34_780;
 const COTURN_PORT = 34_790;

@@ -4,4 +4,6 @@
 set -euo pipefail
 # 100 000 relays are as many sockets. Where that is not allowed the row of memory says how far it came.
 ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"
+OPEN_FILES=$(ulimit -n)
+export OPEN_FILES
 exec node "$(dirname "$0")/run.mjs"

@@ -45,18 +45,22 @@ pub(crate) struct RelayAddress {
 }
 
 impl RelayAddresses {
-    /// The address for a client that has reached `server`; `None` when there is none of the family.
-    pub(super) fn choose(&self, family: AddressFamily, server: IpAddr) -> Option<RelayAddress> {
+    /// The addresses for a client that has reached `server`, any of which will do; none when there
+    /// is none of the family.
+    pub(super) fn choose(&self, family: AddressFamily, server: IpAddr) -> Vec<RelayAddress> {
         let fits = |ip: &&IpAddr| ip.is_ipv4() == (family == AddressFamily::IPV4);
-        let bind = if self.configured.is_empty() {
+        let binds: Vec<IpAddr> = if self.configured.is_empty() {
             let near = self.listeners.iter().filter(fits).find(|ip| ip.is_loopback() == server.is_loopback());
-            Some(&server).filter(fits).or(near).or_else(|| self.listeners.iter().find(fits))
+            let one = Some(&server).filter(fits).or(near).or_else(|| self.listeners.iter().find(fits));
+            one.into_iter().copied().collect()
         } else {
-            self.configured.iter().find(fits)
+            self.configured.iter().filter(fits).copied().collect()
         };
-        let bind = *bind?;
-        let mapped = self.public.iter().find(fits).filter(|_| !bind.is_loopback() && !self.public.contains(&bind));
-        Some(RelayAddress { bind, advertise: *mapped.unwrap_or(&bind) })
+        let advertised = |bind: IpAddr| {
+            let mapped = self.public.iter().find(fits).filter(|_| !bind.is_loopback() && !self.public.contains(&bind));
+            RelayAddress { bind, advertise: *mapped.unwrap_or(&bind) }
+        };
+        binds.into_iter().map(advertised).collect()
     }
 
     /// Whether relays of this family can be opened at all.
@@ -75,7 +79,7 @@ mod tests {
     }
 
     fn choose(addresses: &RelayAddresses, family: AddressFamily, server: &str) -> Option<(String, String)> {
-        let found = addresses.choose(family, ip(server))?;
+        let found = addresses.choose(family, ip(server)).first().copied()?;
         Some((found.bind.to_string(), found.advertise.to_string()))
     }
 
@@ -103,7 +107,8 @@ mod tests {
         assert_eq!(choose(&addresses, v4, "10.0.0.5"), pair("10.0.0.5", "10.0.0.5"));
         assert_eq!(choose(&addresses, v6, "10.0.0.5"), pair("2001:db8::5", "2001:db8::5"));
         assert_eq!(choose(&addresses, v6, "127.0.0.1"), pair("::1", "::1"));
-        addresses.configured = vec![ip("10.0.0.9")];
+        addresses.configured = vec![ip("10.0.0.9"), ip("10.0.0.8")];
+        assert_eq!(addresses.choose(v4, ip("127.0.0.1")).len(), 2, "either");
         assert_eq!(choose(&addresses, v4, "127.0.0.1"), pair("10.0.0.9", "10.0.0.9"));
         assert_eq!(choose(&addresses, v6, "127.0.0.1"), None);
         assert!(addresses.has(v4) && !addresses.has(v6));

@@ -27,6 +27,8 @@ pub(crate) struct RelaySockets {
     addresses: RelayAddresses,
     ports: PortRange,
     taken: HashSet<SocketAddr>,
+    /// Where relays have more than one address, they get them by turns.
+    turn: usize,
 }
 
 /// An open relay.
@@ -38,23 +40,26 @@ pub(crate) struct Opened {
 
 impl RelaySockets {
     pub(crate) fn new(addresses: RelayAddresses, ports: PortRange) -> Self {
-        Self { addresses, ports, taken: HashSet::new() }
+        Self { addresses, ports, taken: HashSet::new(), turn: 0 }
     }
 
     /// Opens what was asked for: one socket, or two on neighbouring ports.
     pub(crate) fn open(&mut self, wish: &OpenRelay) -> io::Result<(Opened, Option<Opened>)> {
-        let address = self.addresses.choose(wish.family, wish.server.ip());
-        let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
-        for port in self.candidates(wish.port) {
-            if self.taken.contains(&SocketAddr::new(address.bind, port)) {
-                continue;
-            }
-            match self.open_at(address, port, wish.port) {
-                Ok(opened) => return Ok(opened),
-                // Another program's port; the next may be free.
-                Err(why) if why.kind() == io::ErrorKind::AddrInUse => failure = why,
-                Err(why) => return Err(why),
+        let addresses = self.addresses.choose(wish.family, wish.server.ip());
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        self.turn = self.turn.wrapping_add(1);
+        for place in 0..addresses.len() {
+            let address = addresses[(self.turn.wrapping_add(place)) % addresses.len()];
+            for port in self.candidates(wish.port) {
+                if self.taken.contains(&SocketAddr::new(address.bind, port)) {
+                    continue;
+                }
+                match self.open_at(address, port, wish.port) {
+                    Ok(opened) => return Ok(opened),
+                    // Another program's port; the next may be free.
+                    Err(why) if why.kind() == io::ErrorKind::AddrInUse => failure = why,
+                    Err(why) => return Err(why),
+                }
             }
         }
         Err(failure)
@@ -148,6 +153,18 @@ mod tests {
         drop(released);
         let (again, _) = sockets.open(&wish(PortRequirement::Any)).expect("one is free");
         assert_eq!(again.relayed.port(), port);
+    }
+
+    #[test]
+    fn relays_take_their_addresses_by_turns_and_the_next_one_when_one_is_full() {
+        let both = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
+        let addresses = RelayAddresses { configured: both.to_vec(), ..RelayAddresses::default() };
+        let mut sockets = RelaySockets::new(addresses, PortRange { first: 21_331, last: 21_332 });
+        let open: Vec<Opened> =
+            (0..4).map(|_| sockets.open(&wish(PortRequirement::Any)).expect("four are free").0).collect();
+        let on = |ip: IpAddr| open.iter().filter(|opened| opened.relayed.ip() == ip).count();
+        assert_eq!(both.map(on), [2, 2]);
+        assert!(sockets.open(&wish(PortRequirement::Any)).is_err());
     }
 
     #[test]
