@@ -169,8 +169,15 @@ impl Web {
         let Some(half_open) = self.half_open.acquire(address.ip()) else { return };
         let Ok(Ok(beginning)) = timeout(self.handshake_timeout, Beginning::peek(&stream)).await else { return };
         match (beginning, self.tls.clone()) {
-            (Beginning::IceTcp, _) => self.ice_tcp.take(stream, address, local).await,
-            (Beginning::Turn, None) => self.turn.take(stream, five_tuple(peer, Transport::Tcp)).await,
+            // They have limits of their own, for those who have shown nothing yet.
+            (Beginning::IceTcp, _) => {
+                drop(half_open);
+                self.ice_tcp.take(stream, address, local).await;
+            }
+            (Beginning::Turn, None) => {
+                drop(half_open);
+                self.turn.take(stream, five_tuple(peer, Transport::Tcp)).await;
+            }
             (_, None) => {
                 drop(half_open);
                 self.speak(Counted::new(stream, permit), peer).await;

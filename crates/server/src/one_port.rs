@@ -22,8 +22,8 @@ use tokio::{
 /// As many bytes as tell what begins.
 const ENOUGH: usize = 10;
 
-/// How often the rest of a beginning is looked for that came in parts.
-const LOOK: Duration = Duration::from_millis(5);
+/// When the rest of a beginning that came in parts is looked for: soon, then ever more rarely.
+const LOOKS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(500)];
 
 /// What begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Beginning {
 
     /// Waits for a connection's beginning and leaves it there. One that ends too soon is none.
     pub(crate) async fn peek(stream: &TcpStream) -> io::Result<Self> {
-        let mut bytes = [0; ENOUGH];
+        let (mut bytes, mut wait) = ([0; ENOUGH], LOOKS[0]);
         loop {
             let length = stream.peek(&mut bytes).await?;
             if length == 0 {
@@ -60,7 +60,8 @@ impl Beginning {
                 return Ok(beginning);
             }
             // What is there already would be found at once again.
-            sleep(LOOK).await;
+            sleep(wait).await;
+            wait = LOOKS[1].min(wait * 2);
         }
     }
 

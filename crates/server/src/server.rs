@@ -197,6 +197,9 @@ impl Server {
         wait_for(FAREWELL, nobody).await;
         // Others than our own participants may use the relay.
         wait_for(turn_grace, || app.ice.allocations() == 0).await;
+        // Those that are left end now, with a line in the books each.
+        app.ice.drain(Instant::now());
+        wait_for(FAREWELL, || app.ice.allocations() == 0).await;
         self.stop().await;
     }
 

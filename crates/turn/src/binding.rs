@@ -32,7 +32,8 @@ struct Answer {
 impl Server {
     /// Answers anybody, so the answer is at most 100 bytes and limited per network.
     pub(crate) fn binding(&mut self, now: Instant, from: FiveTuple, message: &Message<'_>) {
-        if !self.rate_limit.admit(now, from.client.ip()) {
+        // Nobody forges the address of a connection.
+        if from.transport == Transport::Udp && !self.rate_limit.admit(now, from.client.ip()) {
             self.outbox.counters.rate_limited += 1;
             return;
         }

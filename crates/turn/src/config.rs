@@ -45,6 +45,8 @@ pub struct Config {
     pub software: Option<String>,
     /// Which shard this is, of fewer than 1024. Tickets, reservations and connections are named by it.
     pub shard: Shard,
+    /// How many shards there are: what names another one is of no server of ours.
+    pub shards: Shard,
     /// Where to find the relays of the server's other shards.
     pub directory: Option<Arc<dyn Directory>>,
     /// The places of all shards.
@@ -72,6 +74,7 @@ impl Config {
             response_port_and_padding: false,
             software: None,
             shard: 0,
+            shards: 1,
             directory: None,
             quota: Arc::new(Quota::new(now)),
             limits: Limits::default(),

@@ -66,7 +66,11 @@ impl Permissions {
     /// Whether `peers` can be installed together (a CreatePermission is all or nothing).
     pub(crate) fn room_for(&mut self, now: Instant, peers: &[Admission], limit: usize) -> Result<(), TooMany> {
         self.entries.retain(|permission| permission.expires > now);
-        let new = peers.iter().filter(|admission| self.find(admission.peer).is_none()).count();
+        let is_new = |(place, admission): &(usize, &Admission)| {
+            let is_repeated = peers[..*place].iter().any(|former| former.peer == admission.peer);
+            !is_repeated && self.find(admission.peer).is_none()
+        };
+        let new = peers.iter().enumerate().filter(is_new).count();
         if self.entries.len() + new > limit { Err(TooMany) } else { Ok(()) }
     }
 

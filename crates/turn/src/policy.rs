@@ -29,7 +29,8 @@ pub enum Refused {
 /// The operator's lists and the addresses of this machine.
 #[derive(Clone, Debug, Default)]
 pub struct PeerPolicy {
-    /// Networks that are reachable although they are refused by default.
+    /// Networks that are reachable although they are refused by default. Of the server's own
+    /// addresses, loopback aside, only those that are named by themselves.
     pub allow: Vec<IpNet>,
     /// Networks that are never reachable. Where both lists match, the longer prefix counts, and
     /// this list when they are equally long.
@@ -61,12 +62,20 @@ impl PeerPolicy {
 
     fn check_one(&self, ip: IpAddr) -> Result<(), Refused> {
         match self.explicit(ip) {
-            Some(true) => Ok(()),
             Some(false) => Err(Refused::Denied),
+            Some(true) if self.is_own_and_not_named(ip) => Err(Refused::OwnAddress),
+            Some(true) => Ok(()),
             None if self.own.contains(&ip) => Err(Refused::OwnAddress),
             None if is_public(ip) => Ok(()),
             None => Err(Refused::NotPublic),
         }
+    }
+
+    /// Whoever allows the network that this server is in hardly means the server's own ports. An
+    /// address that is allowed by itself is meant, and so is loopback, where everything is our own.
+    fn is_own_and_not_named(&self, ip: IpAddr) -> bool {
+        let is_named = || self.allow.iter().any(|net| net.addr() == ip && net.prefix_len() == net.max_prefix_len());
+        !ip.is_loopback() && self.own.contains(&ip) && !is_named()
     }
 
     /// What the lists say: the longest matching prefix, `deny` when both are equally long.
@@ -89,12 +98,13 @@ const fn v6(segments: [u16; 4], length: u8) -> Ipv6Net {
 }
 
 /// IANA's special-purpose registry for IPv4 (RFC 6890 and successors), and multicast.
-const REFUSED_V4: [Ipv4Net; 15] = [
+const REFUSED_V4: [Ipv4Net; 16] = [
     v4(0, 0, 0, 0, 8),
     v4(10, 0, 0, 0, 8),
     v4(100, 64, 0, 0, 10), // carrier-grade NAT, and some clouds' metadata (100.100.100.200)
     v4(127, 0, 0, 0, 8),
-    v4(169, 254, 0, 0, 16), // link-local, and most clouds' metadata (169.254.169.254)
+    v4(168, 63, 129, 16, 32), // Azure's own services, from inside any machine there
+    v4(169, 254, 0, 0, 16),   // link-local, and most clouds' metadata (169.254.169.254)
     v4(172, 16, 0, 0, 12),
     v4(192, 0, 0, 0, 24), // protocol assignments, and one more metadata address (192.0.0.192)
     v4(192, 0, 2, 0, 24),
@@ -182,6 +192,7 @@ mod tests {
             "100.100.100.200",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",
@@ -234,6 +245,16 @@ mod tests {
         let policy = PeerPolicy { own: vec![ip("8.8.8.8")], ..PeerPolicy::default() };
         assert_eq!(policy.check(ip("8.8.8.8")), Err(Refused::OwnAddress));
         assert_eq!(policy.check(ip("64:ff9b::8.8.8.8")), Err(Refused::OwnAddress));
+    }
+
+    #[test]
+    fn allowing_a_network_does_not_open_this_server_in_it() {
+        let own = vec![ip("10.0.0.5"), ip("127.0.0.1")];
+        let policy = |allow: &[&str]| PeerPolicy { allow: nets(allow), deny: Vec::new(), own: own.clone() };
+        assert!(policy(&["10.0.0.0/8"]).check(ip("10.0.0.6")).is_ok());
+        assert_eq!(policy(&["10.0.0.0/8"]).check(ip("10.0.0.5")), Err(Refused::OwnAddress));
+        assert!(policy(&["10.0.0.5/32"]).check(ip("10.0.0.5")).is_ok());
+        assert!(policy(&["127.0.0.0/8"]).check(ip("127.0.0.1")).is_ok(), "loopback is all our own");
     }
 
     #[test]

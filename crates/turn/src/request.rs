@@ -125,7 +125,7 @@ impl Server {
             _ => None,
         };
         let Some(ticket) = ticket else { return self.pass_on(now, from) };
-        if ticket.shard == self.config.shard {
+        if ticket.shard == self.config.shard || ticket.shard >= self.config.shards {
             return false;
         }
         // A ticket of ours, and a nonce that proves where the client is: enough to remember him.
@@ -150,7 +150,7 @@ impl Server {
             CONNECTION_BIND if self.config.tcp_relay => other_shard(request.message, self.config.shard),
             _ => None,
         };
-        let Some(shard) = shard else { return false };
+        let Some(shard) = shard.filter(|shard| *shard < self.config.shards) else { return false };
         if request.message.method() == ALLOCATE {
             self.remember_elsewhere(request.now, request.from, shard);
         }

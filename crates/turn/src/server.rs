@@ -34,16 +34,10 @@ use crate::{
 /// A STUN and TURN server for the clients of one shard.
 ///
 /// ```
-/// # use std::{sync::Arc, time::Instant};
-/// # use madang_turn::{Config, Credentials, Input, Limits, Output, PeerPolicy, Quota, Server};
+/// # use std::time::Instant;
+/// # use madang_turn::{Config, Input, Output, Server};
 /// let now = Instant::now();
-/// # let config = Config {
-/// #     realm: "madang".into(), credentials: Credentials::default(), policy: PeerPolicy::default(),
-/// #     media: Vec::new(), relay_ipv4: true, relay_ipv6: false, dont_fragment: true, tcp_relay: false,
-/// #     mobility: false, alternates: Vec::new(), response_port_and_padding: false, software: None,
-/// #     shard: 0, directory: None, quota: Arc::new(Quota::new(now)), limits: Limits::default(),
-/// # };
-/// let mut server = Server::new(config, [7; 32], now, 1_700_000_000);
+/// let mut server = Server::new(Config::new("madang", now), [7; 32], now, 1_700_000_000);
 /// server.handle_input(now, Input::Timeout);
 /// loop {
 ///     match server.poll_output() {
@@ -403,7 +397,7 @@ impl UnixClock {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::SocketAddr, sync::Arc};
+    use std::net::SocketAddr;
 
     use madang_wire::{
         Transport,
@@ -411,27 +405,17 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Credentials, Limits, PeerPolicy, Quota};
+    use crate::Credentials;
 
     fn server(now: Instant) -> Server {
         let users = [("alice".to_owned(), "wonder".to_owned())].into();
         let config = Config {
-            realm: "madang".into(),
             credentials: Credentials { users, ..Credentials::default() },
-            policy: PeerPolicy::default(),
-            media: Vec::new(),
-            relay_ipv4: true,
             relay_ipv6: true,
-            dont_fragment: true,
             tcp_relay: true,
             mobility: true,
-            alternates: Vec::new(),
             response_port_and_padding: true,
-            software: None,
-            shard: 0,
-            directory: None,
-            quota: Arc::new(Quota::new(now)),
-            limits: Limits::default(),
+            ..Config::new("madang", now)
         };
         Server::new(config, [7; 32], now, 1_700_000_000)
     }

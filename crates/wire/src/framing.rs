@@ -39,6 +39,11 @@ impl StreamFramer {
         Self { buffer: Vec::new(), start: 0, limit }
     }
 
+    /// Refuses messages longer than this from the next one on.
+    pub const fn limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Adds what was read from the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.start);

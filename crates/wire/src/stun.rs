@@ -83,6 +83,18 @@ pub fn read_plain_address(raw: &RawAttribute<'_>) -> Result<std::net::SocketAddr
     MappedSocketAddr::from_raw(raw).map(|address| address.addr())
 }
 
+/// For how long an answer says that its client holds an allocation, in seconds: 0 for no longer.
+/// `None` when it is no success response to Allocate or Refresh (RFC 8656 §17, RFC 8489 §5). A
+/// Refresh answers those too who have come along from another address (RFC 8016).
+#[must_use]
+pub fn granted_lifetime(packet: &[u8]) -> Option<u32> {
+    if !matches!(packet, [0x01, 0x03 | 0x04, ..]) {
+        return None;
+    }
+    let message = Message::from_bytes(packet).ok()?;
+    optional::<Lifetime>(&message).ok().flatten().map(|lifetime| lifetime.seconds())
+}
+
 /// The family of an address, as attributes name it.
 #[must_use]
 pub const fn family(ip: std::net::IpAddr) -> AddressFamily {

@@ -27,6 +27,9 @@ const QUEUE: usize = 4096;
 /// Commands of rooms that wait before a shard counts as stuck.
 const ROOM_COMMANDS: usize = 65_536;
 
+/// What other shards ask for that waits before a shard counts as stuck.
+const SIBLINGS: usize = 65_536;
+
 /// What is asked of a shard.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -53,6 +56,8 @@ pub(super) struct Asked {
     pub(super) drain: Mutex<Option<Drain>>,
     /// New settings of TURN.
     pub(super) reload: Mutex<Option<Arc<Reload>>>,
+    /// What other shards' TURN parts want, but for data.
+    pub(super) siblings: Mutex<VecDeque<FromSibling>>,
     /// A certificate for DTLS, the first one or a new one.
     pub(super) identity: Mutex<Option<Arc<Identity>>>,
     /// End the thread.
@@ -96,6 +101,19 @@ impl ShardSender {
         sent
     }
 
+    /// From another shard's TURN part: data as [`Self::try_send`], what clients ask for in a queue
+    /// of its own, so that no load of data loses it. Needs a [`Self::wake`] afterwards.
+    pub(super) fn sibling(&self, from: FromSibling) {
+        if let FromSibling::Data { .. } = from {
+            let _ = self.commands.try_send(Command::Sibling(from));
+            return;
+        }
+        let mut siblings = self.asked.siblings.lock();
+        if siblings.len() < SIBLINGS {
+            siblings.push_back(from);
+        }
+    }
+
     /// From a room. `false` when the shard does not take them any more.
     pub(crate) fn room(&self, room: RoomKey, command: MediaCommand) -> bool {
         let mut rooms = self.asked.rooms.lock();
@@ -132,7 +150,7 @@ impl ShardSender {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         // Fails only when the event queue is gone, and with it the shard.
         let _ = self.waker.wake();
     }

@@ -79,9 +79,9 @@ impl Shard {
             self.read_ready();
             next = self.settle(others);
             busy = commands_left || !self.ready.is_empty();
-            if let Some(pause) = self.turn.pause().filter(|_| !busy) {
-                thread::sleep(pause);
-            }
+            // Media that is due soon is not kept waiting.
+            let pause = self.turn.pause().filter(|pause| !busy && next > Instant::now() + 2 * *pause);
+            pause.into_iter().for_each(thread::sleep);
         }
     }
 
@@ -101,6 +101,10 @@ impl Shard {
     fn do_what_is_asked(&mut self) {
         if let Some(drain) = self.sender.asked.drain.lock().take() {
             self.turn.drain(self.poll.registry(), drain.deadline);
+        }
+        let siblings = std::mem::take(&mut *self.sender.asked.siblings.lock());
+        for from in siblings {
+            self.turn.take_from_sibling(Instant::now(), self.poll.registry(), from);
         }
         if let Some(reload) = self.sender.asked.reload.lock().take() {
             self.turn.reload(self.poll.registry(), &reload);
@@ -167,10 +171,21 @@ impl Shard {
         let media_due = self.media.settle(now);
         self.hand_to_relays(now, others);
         let turn_due = self.turn.timeout(now, self.poll.registry());
-        for (shard, command) in self.turn.take_for_siblings() {
-            let _ = others.get(usize::from(shard)).is_some_and(|other| other.try_send(command));
-        }
+        self.hand_to_siblings(others);
         [media_due, Some(turn_due)].into_iter().flatten().min().unwrap_or(now + IDLE)
+    }
+
+    /// What other shards' TURN parts are to get; each of them is woken once.
+    fn hand_to_siblings(&mut self, others: &[ShardSender]) {
+        let mut woken = Vec::new();
+        for (shard, from) in self.turn.take_for_siblings() {
+            let Some(other) = others.get(usize::from(shard)) else { continue };
+            other.sibling(from);
+            if !woken.contains(&shard) {
+                woken.push(shard);
+            }
+        }
+        woken.iter().filter_map(|shard| others.get(usize::from(*shard))).for_each(ShardSender::wake);
     }
 
     /// What media ports of this shard have for relays of ours.

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{FutureExt, future::select_ok};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, tcp},
@@ -36,8 +37,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// A write that takes longer than this is to a client that has gone.
 const STALLED: Duration = Duration::from_secs(15);
 
-/// A shard answers a check of its own within this; another one says nothing.
-const ANSWER: Duration = Duration::from_millis(500);
+/// A shard answers a check of its own within this; the others say nothing.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// The longest packet: what the largest datagram can hold.
 const LONGEST: usize = 9 * 1024;
@@ -121,7 +122,7 @@ impl SharedPort {
         let media = self.advertised.get(&local).copied().unwrap_or(local);
         let (mut reader, mut writer) = stream.into_split();
         let mut bytes = BytesMut::with_capacity(16 * 1024);
-        let Some(first) = first_packet(&mut reader, &mut bytes).await else { return };
+        let Ok(Some(first)) = timeout(SILENCE, first_packet(&mut reader, &mut bytes)).await else { return };
         let connection = self.streams.connections.fetch_add(1, Ordering::Relaxed);
         let Some((shard, packets)) = self.ask(from, media, connection, &first, &mut writer).await else { return };
         tokio::select! {
@@ -132,8 +133,8 @@ impl SharedPort {
         drop(permit);
     }
 
-    /// Shows the first check to one shard after the other, and sends the answer of the one whose
-    /// it is.
+    /// Shows the first check to all shards, and sends the answer of the one whose it is: only one
+    /// has a session of that name.
     async fn ask(
         &self,
         from: SocketAddr,
@@ -142,24 +143,37 @@ impl SharedPort {
         check: &Bytes,
         writer: &mut tcp::OwnedWriteHalf,
     ) -> Option<(&ShardSender, PacketReceiver)> {
+        let mut asked = Vec::new();
         for shard in self.shards.iter() {
-            let (to, mut packets) = packet_queue();
+            let (to, packets) = packet_queue();
             let data = check.clone();
             if !shard.send(Command::MediaOpened { from, media, connection, to }).await
                 || !shard.send(Command::MediaFrame { from, media, data }).await
             {
                 return None;
             }
-            if let Ok(Some(answer)) = timeout(ANSWER, packets.next()).await {
-                packets.written(answer.len());
-                let length = u16::try_from(answer.len()).ok()?;
-                writer.write_all(&length.to_be_bytes()).await.ok()?;
-                writer.write_all(&answer).await.ok()?;
-                return Some((shard, packets));
-            }
-            shard.send(Command::MediaClosed { from, media, connection }).await;
+            asked.push((shard, packets));
         }
-        None
+        let answers = asked
+            .iter_mut()
+            .enumerate()
+            .map(|(place, (_, packets))| Box::pin(async move { packets.next().await.map(|answer| (place, answer)) }));
+        let answered = timeout(ANSWER, select_ok(answers.map(|answer| answer.map(|found| found.ok_or(()))))).await;
+        let answered = answered.ok().and_then(Result::ok).map(|((place, answer), _)| (place, answer));
+        let mut owner = None;
+        for (place, (shard, packets)) in asked.into_iter().enumerate() {
+            if answered.as_ref().is_some_and(|(answering, _)| *answering == place) {
+                owner = Some((shard, packets));
+            } else {
+                shard.send(Command::MediaClosed { from, media, connection }).await;
+            }
+        }
+        let (owner, (_, answer)) = (owner?, answered?);
+        owner.1.written(answer.len());
+        let length = u16::try_from(answer.len()).ok()?;
+        writer.write_all(&length.to_be_bytes()).await.ok()?;
+        writer.write_all(&answer).await.ok()?;
+        Some(owner)
     }
 }
 
@@ -171,7 +185,7 @@ async fn first_packet(reader: &mut tcp::OwnedReadHalf, bytes: &mut BytesMut) -> 
             Err(TooLong) => return None,
         }
         bytes.reserve(2 + LONGEST);
-        if !matches!(timeout(SILENCE, reader.read_buf(bytes)).await, Ok(Ok(1..))) {
+        if !matches!(reader.read_buf(bytes).await, Ok(1..)) {
             return None;
         }
     }

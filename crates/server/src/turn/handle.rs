@@ -1,7 +1,7 @@
 //! Starting TURN, and holding on to it.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -72,14 +72,34 @@ pub struct Addresses {
 #[derive(Debug)]
 pub struct TurnHandle {
     addresses: Addresses,
-    /// The first one signs.
-    secrets: RwLock<Vec<String>>,
+    secrets: RwLock<Secrets>,
     /// Addresses of our own, which no peer may have.
     own: Vec<IpAddr>,
     shards: Shards,
     streams: Streams,
     accepting: Vec<JoinHandle<()>>,
     metrics: TurnMetrics,
+}
+
+/// Shared secrets of time-limited credentials; the first one signs.
+struct Secrets {
+    all: Vec<String>,
+    /// The configuration names them; else there is a random one.
+    are_named: bool,
+}
+
+impl Secrets {
+    fn of(config: &TurnConfig) -> Self {
+        let are_named = !config.secrets.is_empty();
+        Self { all: if are_named { config.secrets.0.clone() } else { vec![random_secret()] }, are_named }
+    }
+}
+
+/// Secrets stay out of logs.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").field("all", &self.all.len()).finish_non_exhaustive()
+    }
 }
 
 /// Opens every socket, then serves STUN and TURN alone. Needs a tokio runtime. `public_ip` is what
@@ -123,11 +143,11 @@ pub(crate) fn start_with(
     let (tls, identity) = tls.map_or((None, None), |tls| (Some(tls.config), tls.identity));
     let encrypted = if identity.is_some() { open_dtls(&turn_tls, &pairs, &interfaces, shards)? } else { Vec::new() };
     let relays = relay_addresses(config, &pairs, &tls_listeners, public_ip, &interfaces)?;
-    let secrets = if config.secrets.is_empty() { vec![random_secret()] } else { config.secrets.0.clone() };
+    let secrets = Secrets::of(config);
     let own: Vec<IpAddr> =
         interfaces.iter().chain(&relays.listeners).chain(&relays.configured).chain(public_ip).copied().collect();
     let (now, live, seed) = (Instant::now(), LiveRelays::default(), rand::random());
-    let Reload { credentials, policy, limits } = reloadable(config, secrets.clone(), own.clone());
+    let Reload { credentials, policy, limits } = reloadable(config, secrets.all.clone(), own.clone());
     let core = Config {
         realm: config.realm.clone(),
         credentials,
@@ -142,6 +162,7 @@ pub(crate) fn start_with(
         response_port_and_padding: config.response_port_and_padding,
         software: Some(config.software.clone()).filter(|software| !software.is_empty()),
         shard: 0,
+        shards: u16::try_from(shards).unwrap_or(u16::MAX),
         directory: Some(Arc::new(live.clone())),
         quota: Arc::new(Quota::new(now)),
         limits,
@@ -154,13 +175,13 @@ pub(crate) fn start_with(
     for listener in encrypted {
         by_shard.iter_mut().zip(listener).for_each(|(shard, socket)| shard.encrypted.push(socket));
     }
+    let relay_sockets = RelaySockets::new(relays, config.relay_ports);
     let parts = by_shard.into_iter().zip(0..).map(|(listeners, shard)| {
         let server = Server::new(Config { shard, ..core.clone() }, seed, now, unix_seconds());
-        let relay_sockets = RelaySockets::new(relays.clone(), config.relay_ports);
-        TurnPart::new(server, listeners, relay_sockets, metrics.clone(), (shard, live.clone()))
+        TurnPart::new(server, listeners, relay_sockets.clone(), metrics.clone(), (shard, live.clone()))
     });
     let (shards, events) = Shards::start(parts.collect(), &live, media, media_metrics)?;
-    let streams = Streams::new(shards.senders(), config.connections_per_address);
+    let streams = Streams::new(shards.senders(), config.connections_per_address, config.longest_lifetime.0);
     let mut accepting = streams.accept(tcp, tls_listeners, tls).map_err(StartError::Accept)?;
     if let Some(identity) = identity {
         accepting.push(tokio::spawn(hand_on(identity, shards.senders().to_vec())));
@@ -204,7 +225,7 @@ impl TurnHandle {
     #[must_use]
     pub fn mint(&self, user: &str, ttl: Duration) -> (String, String) {
         let secrets = self.secrets.read();
-        let secret = secrets.first().map_or("", String::as_str);
+        let secret = secrets.all.first().map_or("", String::as_str);
         madang_turn::mint(secret, user, unix_seconds().saturating_add(ttl.as_secs()))
     }
 
@@ -213,10 +234,10 @@ impl TurnHandle {
         let secrets = {
             let mut secrets = self.secrets.write();
             // A random one that participants hold goes on: nobody has named another.
-            if !config.secrets.is_empty() {
-                secrets.clone_from(&config.secrets.0);
+            if secrets.are_named || !config.secrets.is_empty() {
+                *secrets = Secrets::of(config);
             }
-            secrets.clone()
+            secrets.all.clone()
         };
         self.streams.limit(config.connections_per_address);
         let reload = Arc::new(reloadable(config, secrets, self.own.clone()));

@@ -4,10 +4,12 @@ use std::{
     collections::HashSet,
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use madang_turn::{OpenRelay, PortRequirement};
 use madang_udp::{Options, UdpSocket};
+use parking_lot::Mutex;
 use rand::RngExt;
 
 use super::addresses::{RelayAddress, RelayAddresses};
@@ -16,17 +18,20 @@ use crate::config::PortRange;
 /// Random ports that are tried before the range is searched in order.
 const RANDOM_TRIES: usize = 32;
 
-/// Ports that are tried in order, so that one request can't keep the shard busy for long.
+/// Ports that are tried in order. Those of our own cost a look into a table; only those of other
+/// programs cost system calls.
 const ORDERED_TRIES: usize = 2048;
 
 /// What a burst from one peer may need. The kernel may grant less.
 const RELAY_BUFFER: usize = 1 << 20;
 
-/// Opens relay sockets and knows which ports are taken.
+/// Opens relay sockets and knows which ports are taken, by any shard: clones share that.
+#[derive(Clone)]
 pub(crate) struct RelaySockets {
     addresses: RelayAddresses,
     ports: PortRange,
-    taken: HashSet<SocketAddr>,
+    /// Relayed addresses, as peers are told: two local addresses can stand behind one.
+    taken: Arc<Mutex<HashSet<SocketAddr>>>,
     /// Where relays have more than one address, they get them by turns.
     turn: usize,
 }
@@ -40,7 +45,7 @@ pub(crate) struct Opened {
 
 impl RelaySockets {
     pub(crate) fn new(addresses: RelayAddresses, ports: PortRange) -> Self {
-        Self { addresses, ports, taken: HashSet::new(), turn: 0 }
+        Self { addresses, ports, taken: Arc::default(), turn: 0 }
     }
 
     /// Opens what was asked for: one socket, or two on neighbouring ports.
@@ -51,12 +56,9 @@ impl RelaySockets {
         for place in 0..addresses.len() {
             let address = addresses[(self.turn.wrapping_add(place)) % addresses.len()];
             for port in self.candidates(wish.port) {
-                if self.taken.contains(&SocketAddr::new(address.bind, port)) {
-                    continue;
-                }
                 match self.open_at(address, port, wish.port) {
                     Ok(opened) => return Ok(opened),
-                    // Another program's port; the next may be free.
+                    // Ours, or another program's port; the next may be free.
                     Err(why) if why.kind() == io::ErrorKind::AddrInUse => failure = why,
                     Err(why) => return Err(why),
                 }
@@ -66,23 +68,27 @@ impl RelaySockets {
     }
 
     /// A relay is closed: its port may be used again.
-    pub(crate) fn release(&mut self, local: SocketAddr) {
-        self.taken.remove(&local);
+    pub(crate) fn release(&self, relayed: SocketAddr) {
+        self.taken.lock().remove(&relayed);
     }
 
-    fn open_at(
-        &mut self,
-        address: RelayAddress,
-        port: u16,
-        wish: PortRequirement,
-    ) -> io::Result<(Opened, Option<Opened>)> {
-        let first = bind(address, port)?;
+    /// Opens a relay, unless its address is taken.
+    fn open_one(&self, address: RelayAddress, port: u16) -> io::Result<Opened> {
+        let relayed = SocketAddr::new(address.advertise, port);
+        if !self.taken.lock().insert(relayed) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        bind(address, port).inspect_err(|_| self.release(relayed))
+    }
+
+    fn open_at(&self, address: RelayAddress, port: u16, wish: PortRequirement) -> io::Result<(Opened, Option<Opened>)> {
+        let first = self.open_one(address, port)?;
         let second = match wish {
             PortRequirement::Any | PortRequirement::Even => None,
-            PortRequirement::EvenAndNext(_) => Some(bind(address, port | 1)?),
+            PortRequirement::EvenAndNext(_) => {
+                Some(self.open_one(address, port | 1).inspect_err(|_| self.release(first.relayed))?)
+            }
         };
-        self.taken.insert(first.socket.local_addr());
-        self.taken.extend(second.as_ref().map(|second| second.socket.local_addr()));
         Ok((first, second))
     }
 
@@ -149,7 +155,7 @@ mod tests {
         assert_eq!(ports, [21_310, 21_311, 21_312]);
         let released = open.pop().expect("three");
         let port = released.relayed.port();
-        sockets.release(released.socket.local_addr());
+        sockets.release(released.relayed);
         drop(released);
         let (again, _) = sockets.open(&wish(PortRequirement::Any)).expect("one is free");
         assert_eq!(again.relayed.port(), port);

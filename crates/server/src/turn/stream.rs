@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use madang_wire::{FiveTuple, Pii, StreamFramer, Transport};
+use madang_wire::{FiveTuple, Pii, StreamFramer, Transport, stun::granted_lifetime};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -32,11 +32,14 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection without an allocation is closed after this silence.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A connection with an allocation has to refresh it within the longest lifetime there is.
-const IDLE_ALLOCATED: Duration = Duration::from_secs(3600 + 60);
+/// How much longer than the longest lifetime a connection with an allocation may be silent.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// The longest message of a client: a datagram's worth of data and its header.
 const LONGEST: usize = 65_536;
+
+/// The same of one without an allocation: requests are short.
+const LONGEST_OF_STRANGER: usize = 2048;
 
 /// Packets that wait for one client before data is dropped.
 const QUEUE: usize = 1024;
@@ -64,16 +67,19 @@ pub(crate) struct Streams {
     /// Of connections without an allocation, handshake or not.
     strangers: Permits,
     connections: Arc<AtomicU64>,
+    /// Of an allocation.
+    longest_lifetime: Duration,
 }
 
 impl Streams {
-    pub(super) fn new(shards: &[ShardSender], per_address: usize) -> Self {
+    pub(super) fn new(shards: &[ShardSender], per_address: usize, longest_lifetime: Duration) -> Self {
         let per_address = u32::try_from(per_address).unwrap_or(u32::MAX);
         Self {
             shards: shards.into(),
             permits: Permits::new(CONNECTIONS, per_address),
             strangers: Permits::by_network(STRANGERS, STRANGERS_PER_NETWORK),
             connections: Arc::default(),
+            longest_lifetime,
         }
     }
 
@@ -154,7 +160,7 @@ impl Streams {
         let (allocated, is_allocated) = watch::channel(false);
         let ended = tokio::select! {
             ended = write(writer, packets, allocated, stranger) => ended,
-            ended = read(reader, shard, client, is_allocated) => ended,
+            ended = read(reader, shard, client, self.longest_lifetime, is_allocated) => ended,
         };
         tracing::debug!(?client, ?ended, "a TURN connection has ended");
         shard.send(Command::Stream(StreamCommand::Closed { client, connection })).await;
@@ -166,12 +172,15 @@ async fn read(
     mut reader: impl AsyncRead + Unpin,
     shard: &ShardSender,
     client: FiveTuple,
+    longest_lifetime: Duration,
     mut allocated: watch::Receiver<bool>,
 ) -> Ended {
-    let mut framer = StreamFramer::new(LONGEST);
+    let mut framer = StreamFramer::new(LONGEST_OF_STRANGER);
     let mut bytes = vec![0; 16 * 1024];
     loop {
-        let idle = if *allocated.borrow_and_update() { IDLE_ALLOCATED } else { IDLE };
+        let is_allocated = *allocated.borrow_and_update();
+        let idle = if is_allocated { longest_lifetime + GRACE } else { IDLE };
+        framer.limit(if is_allocated { LONGEST } else { LONGEST_OF_STRANGER });
         let received = tokio::select! {
             received = reader.read(&mut bytes) => received,
             () = sleep(idle) => return Ended::Idle,
@@ -285,11 +294,10 @@ enum Ended {
 
 /// Sees in the answers that pass whether the client holds an allocation; says whether that changed.
 fn follow_allocation(allocated: &mut bool, packet: &[u8]) -> bool {
-    /// Allocate, class success response: RFC 8656 §17 and RFC 8489 §5.
-    const ALLOCATE_SUCCESS: [u8; 2] = [0x01, 0x03];
-    let begins = !*allocated && packet.starts_with(&ALLOCATE_SUCCESS);
-    *allocated |= begins;
-    begins
+    match granted_lifetime(packet).map(|seconds| seconds > 0) {
+        Some(holds) => std::mem::replace(allocated, holds) != holds,
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -304,10 +312,13 @@ mod tests {
         let (sender, packets) = packet_queue();
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let writing = tokio::spawn(write(ours, packets, watch::Sender::new(false), stranger));
-        // A Binding success, then an Allocate success.
-        for (kind, still) in [([0x01, 0x01], true), ([0x01, 0x03], false)] {
-            assert!(sender.send(&[&kind]));
-            theirs.read_exact(&mut [0; 2]).await.expect("sent");
+        // A Binding success, then the success of a Refresh, for one who has come along.
+        for (kind, still) in [([0x01, 0x01], true), ([0x01, 0x04], false)] {
+            let mut answer = [kind[0], kind[1], 0, 8, 0x21, 0x12, 0xA4, 0x42].to_vec();
+            answer.extend([7; 12]);
+            answer.extend([0x00, 0x0D, 0, 4, 0, 0, 2, 0x58]);
+            assert!(sender.send(&[&answer]));
+            theirs.read_exact(&mut [0; 28]).await.expect("sent");
             assert_eq!(strangers.acquire(address).is_none(), still, "{kind:?}");
         }
         drop(sender);

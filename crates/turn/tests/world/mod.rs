@@ -41,6 +41,7 @@ pub(crate) fn config() -> Config {
         credentials: Credentials { users, secrets: vec!["old secret".into(), "secret".into()], userhash: false },
         policy: PeerPolicy { own: vec![addr("198.51.100.1:0").ip()], ..PeerPolicy::default() },
         relay_ipv6: true,
+        shards: 4,
         ..Config::new(REALM, Instant::now())
     }
 }

@@ -148,6 +148,12 @@ impl Messages {
             let run = self.runs[next] as usize;
             match why.raw_os_error().unwrap_or(0) {
                 libc::EINTR => {}
+                // With IP_RECVERR the kernel tells of each packet that an interface's queue dropped.
+                libc::ENOBUFS if socket.tells_errors() => {
+                    sent.dropped += run as u64;
+                    packet += run;
+                    next += 1;
+                }
                 libc::EAGAIN | libc::ENOBUFS => {
                     sent.dropped += (self.ordered.len() - packet) as u64;
                     break;

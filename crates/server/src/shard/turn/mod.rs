@@ -22,7 +22,7 @@ use madang_udp::{Place, ReceiveBatch, SendBatch, UdpSocket};
 use madang_wire::{FiveTuple, Transport};
 use mio::Registry;
 
-use super::{Command, FromRelay, Source, live_relays::LiveRelays, relay_id};
+use super::{FromRelay, Source, live_relays::LiveRelays, relay_id};
 use crate::{
     tls::Identity,
     turn::{PacketSender, RelaySockets, TurnMetrics},
@@ -61,6 +61,12 @@ pub(crate) enum FromSibling {
     Frame { client: FiveTuple, connection: u64, to: PacketSender, data: Bytes },
     /// That client's stream has ended.
     Closed { client: FiveTuple, connection: u64 },
+    /// A packet of a client over DTLS, whose session stays where it is.
+    DtlsPacket { client: FiveTuple, session: Shard, data: Bytes },
+    /// An answer to such a client, for the shard that has its session.
+    ToDtls { client: FiveTuple, data: Bytes },
+    /// That client's session has ended.
+    DtlsClosed { client: FiveTuple },
     /// Data from one relayed address to another.
     Data { from: SocketAddr, to: SocketAddr, data: Bytes },
 }
@@ -96,6 +102,8 @@ enum Whereabouts<'a> {
     Received(Place),
     /// They go when the input has been handled.
     Passing(&'a [u8]),
+    /// There are none: the client has gone.
+    Ended,
 }
 
 impl<'a> Origin<'a> {
@@ -114,6 +122,7 @@ impl<'a> Origin<'a> {
         match self.bytes {
             Whereabouts::Received(place) => place.of(received),
             Whereabouts::Passing(data) => data,
+            Whereabouts::Ended => &[],
         }
     }
 }
@@ -123,11 +132,14 @@ struct Ways {
     ports: Ports,
     streams: HashMap<FiveTuple, Stream>,
     dtls: Dtls,
+    /// Clients over DTLS whose allocations live here and whose sessions are on another shard.
+    dtls_elsewhere: HashMap<FiveTuple, Shard>,
     out: SendBatch,
     /// What was sent to media ports of ours since this was last taken.
     to_media: Vec<FromRelay>,
     /// What other shards are to get.
-    to_siblings: Vec<(Shard, Command)>,
+    to_siblings: Vec<(Shard, FromSibling)>,
+    shard: Shard,
     books: Books,
     /// Packets that found no room.
     unsent: u64,
@@ -170,9 +182,11 @@ impl TurnPart {
                 ports: Ports::new(listeners, relay_sockets, shard, live),
                 streams: HashMap::new(),
                 dtls: Dtls::default(),
+                dtls_elsewhere: HashMap::new(),
                 out: SendBatch::new(SEND_BYTES, SEND_PACKETS),
                 to_media: Vec::new(),
                 to_siblings: Vec::new(),
+                shard,
                 books: Books::new(metrics.clone()),
                 unsent: 0,
             },
@@ -219,7 +233,7 @@ impl TurnPart {
     }
 
     /// What other shards are to get.
-    pub(super) fn take_for_siblings(&mut self) -> Vec<(Shard, Command)> {
+    pub(super) fn take_for_siblings(&mut self) -> Vec<(Shard, FromSibling)> {
         std::mem::take(&mut self.ways.to_siblings)
     }
 
@@ -235,6 +249,18 @@ impl TurnPart {
                 self.input(now, registry, Input::Client { from: client, data: &data }, Origin::passing(&data));
             }
             FromSibling::Closed { client, connection } => self.closed(now, registry, client, connection),
+            FromSibling::DtlsPacket { client, session, data } => {
+                self.ways.dtls_elsewhere.insert(client, session);
+                self.input(now, registry, Input::Client { from: client, data: &data }, Origin::passing(&data));
+            }
+            FromSibling::ToDtls { client, data } => {
+                let sent = self.ways.send_dtls(now, &client, &data, self.received.bytes());
+                self.ways.unsent += u64::from(!sent);
+            }
+            FromSibling::DtlsClosed { client } => {
+                self.ways.dtls_elsewhere.remove(&client);
+                self.input(now, registry, Input::Disconnected { client }, Origin::NOWHERE);
+            }
             FromSibling::Data { from, to, data } => {
                 self.input(now, registry, Input::Sibling { to, from, data: &data }, Origin::passing(&data));
             }
@@ -328,7 +354,8 @@ impl TurnPart {
                     self.input(now, registry, Input::Client { from: client, data: &packet }, origin);
                 }
                 News::Closed { .. } => {
-                    self.input(now, registry, Input::Disconnected { client }, Origin::NOWHERE);
+                    let origin = Origin { client: Some(client), bytes: Whereabouts::Ended };
+                    self.input(now, registry, Input::Disconnected { client }, origin);
                 }
             }
         }
@@ -451,7 +478,13 @@ impl Ways {
             }
             Route::Client(client) if client.transport == Transport::Dtls => {
                 let packet = [transmit.head.as_slice(), body(transmit, received, origin), padding(transmit)].concat();
-                self.unsent += u64::from(!self.send_dtls(now, &client, &packet, received));
+                match self.dtls_elsewhere.get(&client) {
+                    Some(&shard) => {
+                        let to_dtls = FromSibling::ToDtls { client, data: packet.into() };
+                        self.to_siblings.push((shard, to_dtls));
+                    }
+                    None => self.unsent += u64::from(!self.send_dtls(now, &client, &packet, received)),
+                }
             }
             Route::Client(client) => match self.ports.number_of_listener(client.server) {
                 Some(listener) => self.push(listener, client.client, transmit, received, origin),
@@ -463,7 +496,7 @@ impl Ways {
             }
             Route::Sibling { shard, from, to } => {
                 let data = Bytes::copy_from_slice(body(transmit, received, origin));
-                self.to_siblings.push((shard, Command::Sibling(FromSibling::Data { from, to, data })));
+                self.to_siblings.push((shard, FromSibling::Data { from, to, data }));
             }
         }
     }
@@ -488,19 +521,26 @@ impl Ways {
         let data = Bytes::copy_from_slice(origin.data(received));
         let passed = match self.streams.get_mut(&client) {
             Some(stream) if client.transport.is_stream() => {
-                stream.lives_on = Some(shard);
                 let (connection, to) = (stream.connection, stream.to.clone());
+                let former = stream.lives_on.replace(shard).filter(|former| *former != shard);
+                if let Some(former) = former {
+                    self.to_siblings.push((former, FromSibling::Closed { client, connection }));
+                }
                 FromSibling::Frame { client, connection, to, data }
             }
+            _ if client.transport == Transport::Dtls => match origin.bytes {
+                Whereabouts::Ended => FromSibling::DtlsClosed { client },
+                _ => FromSibling::DtlsPacket { client, session: self.shard, data },
+            },
             _ => FromSibling::Packet { from: client, data },
         };
-        self.to_siblings.push((shard, Command::Sibling(passed)));
+        self.to_siblings.push((shard, passed));
     }
 
     fn tell_closed(&mut self, client: FiveTuple, stream: &Stream) {
         if let Some(shard) = stream.lives_on {
             let closed = FromSibling::Closed { client, connection: stream.connection };
-            self.to_siblings.push((shard, Command::Sibling(closed)));
+            self.to_siblings.push((shard, closed));
         }
     }
 

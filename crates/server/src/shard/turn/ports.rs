@@ -156,7 +156,7 @@ impl Ports {
         let Opened { socket, relayed } = opened;
         let descriptor = socket.as_raw_fd();
         if let Err(why) = registry.register(&mut SourceFd(&descriptor), tokens::relay(index), Interest::READABLE) {
-            self.relay_sockets.release(socket.local_addr());
+            self.relay_sockets.release(relayed);
             return Err(why);
         }
         if self.relays.len() <= index {
@@ -170,9 +170,9 @@ impl Ports {
     /// Closes a relay. The poll loop forgets a socket that is closed.
     pub(super) fn close(&mut self, relay: RelayId) {
         let Some(port) = self.relays.get_mut(relay.0 as usize).and_then(Option::take) else { return };
-        self.relay_sockets.release(port.socket.local_addr());
-        if let Some(relayed) = &port.relayed {
-            self.live.remove(relayed);
+        if let Some(relayed) = port.relayed {
+            self.live.remove(&relayed);
+            self.relay_sockets.release(relayed);
         }
         tracing::debug!(local = %port.socket.local_addr(), "a relay is closed");
     }

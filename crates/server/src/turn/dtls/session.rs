@@ -7,6 +7,7 @@ use std::{
 };
 
 use dimpl::{Config, Dtls, DtlsCertificate, Error, Output};
+use madang_wire::stun::granted_lifetime;
 
 use super::{
     DtlsLimits,
@@ -14,9 +15,6 @@ use super::{
     hello::{ClientHello, renumber},
     outbox::Outbox,
 };
-
-/// RFC 8656 §17, RFC 8489 §5: Allocate, class success response.
-const ALLOCATE_SUCCESS: [u8; 2] = [0x01, 0x03];
 
 #[derive(Debug)]
 pub(super) struct Session {
@@ -108,8 +106,8 @@ impl Session {
     /// Encrypts a packet for the client.
     pub(super) fn send(&mut self, packet: &[u8], limits: &DtlsLimits) -> bool {
         let State::Open { idle, .. } = &mut self.state else { return false };
-        if packet.starts_with(&ALLOCATE_SUCCESS) {
-            *idle = limits.idle_allocated;
+        if let Some(seconds) = granted_lifetime(packet) {
+            *idle = if seconds > 0 { limits.idle_allocated } else { limits.idle };
         }
         self.dtls.send_application_data(packet).is_ok()
     }
