@@ -10,7 +10,10 @@ use madang_turn::{OpenRelay, PortRequirement};
 use madang_udp::{Options, UdpSocket};
 use rand::RngExt;
 
-use super::addresses::{RelayAddress, RelayAddresses};
+use super::{
+    addresses::{RelayAddress, RelayAddresses},
+    tcp_relay::{TcpRelay, listen},
+};
 use crate::config::PortRange;
 
 /// Random ports that are tried before the range is searched in order.
@@ -58,6 +61,20 @@ impl RelaySockets {
             }
         }
         Err(failure)
+    }
+
+    /// Opens a TCP relay, which holds its port by listening on it.
+    pub(crate) fn listen(&self, wish: &OpenRelay) -> io::Result<TcpRelay> {
+        let address = self.addresses.choose(wish.family, wish.server.ip());
+        let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        for port in self.candidates(wish.port) {
+            match listen(SocketAddr::new(address.bind, port)) {
+                Ok(listener) => return Ok(TcpRelay { listener, relayed: SocketAddr::new(address.advertise, port) }),
+                Err(why) if why.kind() == io::ErrorKind::AddrInUse => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
     }
 
     /// A relay is closed: its port may be used again.

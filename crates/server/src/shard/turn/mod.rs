@@ -7,6 +7,7 @@
 mod books;
 mod dtls;
 mod ports;
+mod tcp;
 
 use std::{
     collections::HashMap,
@@ -21,7 +22,7 @@ use madang_udp::{Place, ReceiveBatch, SendBatch, UdpSocket};
 use madang_wire::{FiveTuple, Transport};
 use mio::Registry;
 
-use super::{Command, FromRelay, Source, live_relays::LiveRelays, relay_id};
+use super::{Command, FromRelay, ShardSender, Source, live_relays::LiveRelays, relay_id};
 use crate::{
     tls::Identity,
     turn::{PacketSender, RelaySockets, TurnMetrics},
@@ -29,6 +30,8 @@ use crate::{
 use books::Books;
 use dtls::{Dtls, News};
 use ports::Ports;
+pub(crate) use tcp::TcpRelayCommand;
+use tcp::TcpRelays;
 
 /// Messages that are received before all that came of them is sent. With merging (UDP_GRO) each
 /// may hold dozens of datagrams.
@@ -118,6 +121,7 @@ struct Ways {
     ports: Ports,
     streams: HashMap<FiveTuple, Stream>,
     dtls: Dtls,
+    tcp: TcpRelays,
     out: SendBatch,
     /// What was sent to media ports of ours since this was last taken.
     to_media: Vec<FromRelay>,
@@ -163,6 +167,7 @@ impl TurnPart {
                 ports: Ports::new(listeners, relay_sockets, shard, live),
                 streams: HashMap::new(),
                 dtls: Dtls::default(),
+                tcp: TcpRelays::default(),
                 out: SendBatch::new(SEND_BYTES, SEND_PACKETS),
                 to_media: Vec::new(),
                 to_siblings: Vec::new(),
@@ -175,7 +180,9 @@ impl TurnPart {
         }
     }
 
-    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+    /// `shard` is the way to the shard that has this part. Needs a tokio runtime.
+    pub(super) fn register(&mut self, registry: &Registry, shard: ShardSender) -> io::Result<()> {
+        self.ways.tcp.start(shard);
         self.ways.ports.register(registry)
     }
 
@@ -395,13 +402,16 @@ fn settle(
             Output::CloseRelay(relay) => ways.close_relay(received, relay),
             Output::PassOn { shard } => ways.pass_on(shard, received, origin),
             Output::Event(event) => ways.books.enter(&event),
-            // Nobody is offered TCP relays: `Config::tcp_relay` is not set.
-            Output::OpenTcpRelay(_)
+            Output::Timeout(next) => return next,
+            output @ (Output::OpenTcpRelay(_)
             | Output::Connect { .. }
             | Output::Accept(_)
             | Output::Splice { .. }
-            | Output::CloseConnection(_) => {}
-            Output::Timeout(next) => return next,
+            | Output::CloseConnection(_)) => {
+                if let Some(input) = ways.serve_tcp_relay(output) {
+                    core.handle_input(now, input);
+                }
+            }
         }
     }
 }
@@ -541,6 +551,9 @@ impl Ways {
     }
 
     fn close_relay(&mut self, received: &[u8], relay: RelayId) {
+        if self.tcp.close(relay) {
+            return;
+        }
         self.flush(received);
         self.ports.close(relay);
     }
