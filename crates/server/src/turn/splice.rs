@@ -52,7 +52,7 @@ impl Splice {
         let Self { connection, peer, shard, ended } = self;
         let passed = Passed::default();
         tokio::select! {
-            () = carry_both((reader, writer, first), peer, &passed) => {}
+            () = carry_both((reader, writer, first), peer, &passed, LINGER) => {}
             () = report(&shard, connection, &passed) => {}
             _ = ended => {}
         }
@@ -106,13 +106,14 @@ async fn carry_both(
     (reader, writer, first): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin, Vec<u8>),
     peer: TcpStream,
     passed: &Passed,
+    linger: Duration,
 ) {
     let (peer_reader, peer_writer) = peer.into_split();
     let to_peer = pin!(carry(first, reader, peer_writer, &passed.to_peer));
     let to_client = pin!(carry(Vec::new(), peer_reader, writer, &passed.to_client));
     let lingered = match select(to_peer, to_client).await {
-        Either::Left((Ok(()), to_client)) => timeout(LINGER, to_client).await,
-        Either::Right((Ok(()), to_peer)) => timeout(LINGER, to_peer).await,
+        Either::Left((Ok(()), to_client)) => timeout(linger, to_client).await,
+        Either::Right((Ok(()), to_peer)) => timeout(linger, to_peer).await,
         Either::Left((broken, _)) | Either::Right((broken, _)) => Ok(broken),
     };
     tracing::debug!(?lingered, "a spliced connection has ended");
@@ -160,7 +161,7 @@ mod tests {
         let ((mut peer, ours), (mut client, server)) = (pair().await, pair().await);
         let passed = Passed::default();
         let (reader, writer) = tokio::io::split(server);
-        let carried = carry_both((reader, writer, b"first".to_vec()), ours, &passed);
+        let carried = carry_both((reader, writer, b"first".to_vec()), ours, &passed, LINGER);
         let both = async {
             peer.read_exact(&mut [0; 5]).await.expect("what was read before");
             peer.write_all(&[7; 300_000]).await.expect("it takes all");
@@ -185,8 +186,7 @@ mod tests {
         let passed = Passed::default();
         let (reader, writer) = tokio::io::split(server);
         drop(peer);
-        tokio::time::pause();
-        carry_both((reader, writer, Vec::new()), ours, &passed).await;
+        carry_both((reader, writer, Vec::new()), ours, &passed, Duration::from_millis(50)).await;
         assert_eq!(client.read(&mut [0; 1]).await.ok(), Some(0));
     }
 }
