@@ -113,6 +113,7 @@ fuzz_target!(|chunks: Vec<(u8, &[u8])>| {
         response_port_and_padding: true,
         software: Some("fuzz".into()),
         shard: 0,
+        shards: 2,
         directory: None,
         quota: Arc::new(Quota::new(now)),
         limits: limits.clone(),

@@ -57,6 +57,15 @@ impl StreamFramer {
         self.buffer.len() - self.start
     }
 
+    /// Takes out what no message was made of, for a stream that carries something else from here.
+    #[must_use]
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        let rest = self.buffer.split_off(self.start);
+        self.buffer.clear();
+        self.start = 0;
+        rest
+    }
+
     /// The next whole message, without padding, or `None` until more bytes come.
     ///
     /// # Errors
@@ -140,6 +149,15 @@ mod tests {
         let mut framer = StreamFramer::new(100);
         framer.push(&[0x40, 0, 0xFF, 0xFF]);
         assert_eq!(framer.next_frame(), Err(FramingError::TooLong { length: 65540, limit: 100 }));
+    }
+
+    #[test]
+    fn what_follows_the_last_message_can_be_taken_out() {
+        let mut framer = StreamFramer::new(1000);
+        framer.push(&[&binding()[..], b"\xFFnot STUN"].concat());
+        assert_eq!(framer.next_frame().expect("a message"), Some(&binding()[..]));
+        assert_eq!(framer.take_rest(), b"\xFFnot STUN");
+        assert_eq!((framer.pending(), framer.take_rest()), (0, Vec::new()));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) use handle::{Events, OpenMedia, RoomShards, Shards};
 pub(crate) use live_relays::LiveRelays;
 pub(crate) use queue::{Command, ShardSender};
 pub(crate) use tcp::SharedPort;
-pub(crate) use turn::{FromSibling, Listeners, StreamCommand, TurnPart, unix_seconds};
+pub(crate) use turn::{FromSibling, Listeners, StreamCommand, TcpRelayCommand, TurnPart, unix_seconds};
 
 /// The relay of a place in the table of sockets.
 fn relay_id(index: usize) -> RelayId {

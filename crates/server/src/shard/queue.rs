@@ -18,7 +18,7 @@ use mio::Waker;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::{FromRelay, FromSibling, StreamCommand};
+use super::{FromRelay, FromSibling, StreamCommand, TcpRelayCommand};
 use crate::{tls::Identity, turn::PacketSender};
 
 /// Commands that wait for a shard before senders have to wait.
@@ -35,6 +35,8 @@ const SIBLINGS: usize = 65_536;
 pub(crate) enum Command {
     /// Of its TURN part.
     Stream(StreamCommand),
+    /// Of its TCP relays.
+    TcpRelay(TcpRelayCommand),
     /// An ICE-TCP connection to a media port begins; packets for it go to `to`.
     MediaOpened { from: SocketAddr, media: SocketAddr, connection: u64, to: PacketSender },
     /// A packet came on it.

@@ -50,7 +50,7 @@ impl Shard {
     ) -> io::Result<(Self, ShardSender)> {
         let poll = Poll::new()?;
         let (sender, commands) = ShardSender::new(Waker::new(poll.registry(), tokens::WAKE)?);
-        turn.register(poll.registry())?;
+        turn.register(poll.registry(), sender.clone())?;
         media.register(poll.registry())?;
         let shard =
             Self { index, poll, turn, media, commands, sender: sender.clone(), ports, ready: VecDeque::new(), relays };
@@ -127,6 +127,7 @@ impl Shard {
             let registry = self.poll.registry();
             match command {
                 Command::Stream(command) => self.turn.stream(now, registry, command),
+                Command::TcpRelay(command) => self.turn.tcp_relay(now, registry, command),
                 Command::ToRelay(packet) => self.turn.take_from_media(now, registry, &packet),
                 Command::Sibling(from) => self.turn.take_from_sibling(now, registry, from),
                 Command::ToMedia(packet) => self.media.take_from_relay(now, &packet),

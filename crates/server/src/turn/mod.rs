@@ -14,7 +14,9 @@ mod listener;
 mod metrics;
 mod open;
 mod relay_socket;
+mod splice;
 mod stream;
+mod tcp_relay;
 
 pub(crate) use addresses::{expand, interfaces};
 pub use handle::{Addresses, StartError, TurnHandle, start};
@@ -22,4 +24,6 @@ pub(crate) use handle::{TurnTls, start_with};
 pub(crate) use listener::open_tcp;
 pub use metrics::TurnMetrics;
 pub(crate) use relay_socket::{Opened, RelaySockets};
+pub(crate) use splice::Splice;
 pub(crate) use stream::{PacketReceiver, PacketSender, Streams, packet_queue};
+pub(crate) use tcp_relay::{TcpRelay, connect};

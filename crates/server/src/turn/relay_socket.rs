@@ -12,7 +12,10 @@ use madang_udp::{Options, UdpSocket};
 use parking_lot::Mutex;
 use rand::RngExt;
 
-use super::addresses::{RelayAddress, RelayAddresses};
+use super::{
+    addresses::{RelayAddress, RelayAddresses},
+    tcp_relay::{TcpRelay, listen},
+};
 use crate::config::PortRange;
 
 /// Random ports that are tried before the range is searched in order.
@@ -67,18 +70,36 @@ impl RelaySockets {
         Err(failure)
     }
 
+    /// Opens a TCP relay, which holds its port by listening on it.
+    pub(crate) fn listen(&self, wish: &OpenRelay) -> io::Result<TcpRelay> {
+        let addresses = self.addresses.choose(wish.family, wish.server.ip());
+        let address = *addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        for port in self.candidates(wish.port) {
+            let relayed = SocketAddr::new(address.advertise, port);
+            match self.reserve(relayed, || listen(SocketAddr::new(address.bind, port))) {
+                Ok(listener) => return Ok(TcpRelay { listener, relayed }),
+                Err(why) if why.kind() == io::ErrorKind::AddrInUse => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+
     /// A relay is closed: its port may be used again.
     pub(crate) fn release(&self, relayed: SocketAddr) {
         self.taken.lock().remove(&relayed);
     }
 
-    /// Opens a relay, unless its address is taken.
     fn open_one(&self, address: RelayAddress, port: u16) -> io::Result<Opened> {
-        let relayed = SocketAddr::new(address.advertise, port);
+        self.reserve(SocketAddr::new(address.advertise, port), || bind(address, port))
+    }
+
+    /// Opens a relay, unless its address is taken, be it by UDP or TCP.
+    fn reserve<T>(&self, relayed: SocketAddr, open: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         if !self.taken.lock().insert(relayed) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        bind(address, port).inspect_err(|_| self.release(relayed))
+        open().inspect_err(|_| self.release(relayed))
     }
 
     fn open_at(&self, address: RelayAddress, port: u16, wish: PortRequirement) -> io::Result<(Opened, Option<Opened>)> {

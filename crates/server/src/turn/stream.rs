@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     listen::{Permit, Permits},
     shard::{Command, ShardSender, StreamCommand},
+    turn::splice::Splice,
 };
 
 /// A connection has this long for its TLS handshake.
@@ -152,16 +153,23 @@ impl Streams {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
         // Connections go to the shards in turn.
         let Some(shard) = self.shards.get(connection as usize % self.shards.len().max(1)) else { return };
-        let (to, packets) = packet_queue();
+        let (to, mut packets) = packet_queue();
         if !shard.send(Command::Stream(StreamCommand::Opened { client, connection, to })).await {
             return;
         }
-        let (reader, writer) = tokio::io::split(stream);
-        let (allocated, is_allocated) = watch::channel(false);
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut framer = StreamFramer::new(LONGEST_OF_STRANGER);
+        let (answers, answered) = watch::channel(Answers::default());
         let ended = tokio::select! {
-            ended = write(writer, packets, allocated, stranger) => ended,
-            ended = read(reader, shard, client, self.longest_lifetime, is_allocated) => ended,
+            ended = write(&mut writer, &mut packets, answers, stranger) => ended,
+            ended = read(&mut reader, &mut framer, shard, client, self.longest_lifetime, answered) => ended,
         };
+        if let Some(splice) = packets.take_splice().await {
+            match ended {
+                Ended::Spliced => Box::pin(splice.run(reader, writer, framer.take_rest())).await,
+                _ => splice.give_up().await,
+            }
+        }
         tracing::debug!(?client, ?ended, "a TURN connection has ended");
         shard.send(Command::Stream(StreamCommand::Closed { client, connection })).await;
     }
@@ -170,21 +178,22 @@ impl Streams {
 /// Cuts what the client sends into messages, until it stops.
 async fn read(
     mut reader: impl AsyncRead + Unpin,
+    framer: &mut StreamFramer,
     shard: &ShardSender,
     client: FiveTuple,
     longest_lifetime: Duration,
-    mut allocated: watch::Receiver<bool>,
+    mut answered: watch::Receiver<Answers>,
 ) -> Ended {
-    let mut framer = StreamFramer::new(LONGEST_OF_STRANGER);
     let mut bytes = vec![0; 16 * 1024];
+    let mut binds = 0;
     loop {
-        let is_allocated = *allocated.borrow_and_update();
+        let is_allocated = answered.borrow_and_update().allocated;
         let idle = if is_allocated { longest_lifetime + GRACE } else { IDLE };
         framer.limit(if is_allocated { LONGEST } else { LONGEST_OF_STRANGER });
         let received = tokio::select! {
             received = reader.read(&mut bytes) => received,
             () = sleep(idle) => return Ended::Idle,
-            Ok(()) = allocated.changed() => continue,
+            Ok(()) = answered.changed() => continue,
         };
         match received {
             Ok(0) => return Ended::ByClient,
@@ -197,23 +206,32 @@ async fn read(
                 Ok(None) => break,
                 Err(_) => return Ended::NotStun,
             };
+            let is_bind = data.starts_with(&CONNECTION_BIND);
             if !shard.send(Command::Stream(StreamCommand::Frame { client, data })).await {
                 return Ended::ByShard;
+            }
+            if is_bind {
+                binds += 1;
+                // What follows is the peer's unless this is refused: RFC 6062 §5.4.
+                let refused = answered.wait_for(|answers| answers.refused_binds >= binds);
+                if !timeout(IDLE, refused).await.is_ok_and(|refused| refused.is_ok()) {
+                    return Ended::Idle;
+                }
             }
         }
     }
 }
 
-/// Sends what the shard has for the client, until the shard hangs up.
+/// Sends what the shard has for the client, until the shard hangs up or has a peer for it.
 async fn write(
     mut writer: impl AsyncWrite + Unpin,
-    mut packets: PacketReceiver,
-    allocated: watch::Sender<bool>,
+    packets: &mut PacketReceiver,
+    answers: watch::Sender<Answers>,
     stranger: Permit,
 ) -> Ended {
     let mut stranger = Some(stranger);
     while let Some(packet) = packets.next().await {
-        if allocated.send_if_modified(|allocated| follow_allocation(allocated, &packet)) {
+        if answers.send_if_modified(|answers| answers.follow(&packet)) && answers.borrow().allocated {
             drop(stranger.take());
         }
         let written = timeout(STALLED, async {
@@ -226,20 +244,29 @@ async fn write(
             Err(_) => return Ended::Stalled,
         }
     }
-    Ended::ByShard
+    if packets.splice.is_some() { Ended::Spliced } else { Ended::ByShard }
 }
 
 /// A bounded queue of packets for one client.
 pub(crate) fn packet_queue() -> (PacketSender, PacketReceiver) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let queued = Arc::new(AtomicUsize::new(0));
-    (PacketSender { packets: sender, queued: queued.clone() }, PacketReceiver { packets: receiver, queued })
+    (
+        PacketSender { packets: sender, queued: queued.clone() },
+        PacketReceiver { packets: receiver, queued, splice: None },
+    )
+}
+
+enum Queued {
+    Packet(Bytes),
+    /// The last thing that comes.
+    Splice(Box<Splice>),
 }
 
 /// The shard's end of a connection's queue.
 #[derive(Clone, Debug)]
 pub(crate) struct PacketSender {
-    packets: mpsc::Sender<Bytes>,
+    packets: mpsc::Sender<Queued>,
     queued: Arc<AtomicUsize>,
 }
 
@@ -253,23 +280,47 @@ impl PacketSender {
         let packet: Vec<u8> = parts.concat();
         // Counted before it is sent, for the connection may have written it by then.
         self.queued.fetch_add(length, Ordering::Relaxed);
-        let sent = self.packets.try_send(packet.into()).is_ok();
+        let sent = self.packets.try_send(Queued::Packet(packet.into())).is_ok();
         if !sent {
             self.queued.fetch_sub(length, Ordering::Relaxed);
         }
         sent
     }
+
+    /// After all that waits, the client gets what a peer sends. `false` as above.
+    pub(crate) fn splice(&self, splice: Splice) -> bool {
+        self.packets.try_send(Queued::Splice(Box::new(splice))).is_ok()
+    }
 }
 
 /// The connection's end.
 pub(crate) struct PacketReceiver {
-    packets: mpsc::Receiver<Bytes>,
+    packets: mpsc::Receiver<Queued>,
     queued: Arc<AtomicUsize>,
+    splice: Option<Box<Splice>>,
 }
 
 impl PacketReceiver {
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
-        self.packets.recv().await
+        match self.packets.recv().await? {
+            Queued::Packet(packet) => Some(packet),
+            Queued::Splice(splice) => {
+                self.splice = Some(splice);
+                None
+            }
+        }
+    }
+
+    /// Closes the queue, and takes the peer that came or is on its way.
+    async fn take_splice(&mut self) -> Option<Box<Splice>> {
+        self.packets.close();
+        while self.splice.is_none() {
+            match self.packets.recv().await? {
+                Queued::Packet(_) => {}
+                Queued::Splice(splice) => self.splice = Some(splice),
+            }
+        }
+        self.splice.take()
     }
 
     fn is_empty(&self) -> bool {
@@ -289,14 +340,32 @@ enum Ended {
     Broken,
     Idle,
     NotStun,
+    Spliced,
     Stalled,
 }
 
-/// Sees in the answers that pass whether the client holds an allocation; says whether that changed.
-fn follow_allocation(allocated: &mut bool, packet: &[u8]) -> bool {
-    match granted_lifetime(packet).map(|seconds| seconds > 0) {
-        Some(holds) => std::mem::replace(allocated, holds) != holds,
-        None => false,
+/// The type of a ConnectionBind request: RFC 6062 §6.1 and RFC 8489 §5.
+const CONNECTION_BIND: [u8; 2] = [0x00, 0x0B];
+
+/// What the answers that have passed say of the client.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answers {
+    /// It holds an allocation.
+    allocated: bool,
+    /// ConnectionBind requests that were refused.
+    refused_binds: u32,
+}
+
+impl Answers {
+    /// Says whether this answer changes anything.
+    fn follow(&mut self, packet: &[u8]) -> bool {
+        /// ConnectionBind, class error response.
+        const CONNECTION_BIND_ERROR: [u8; 2] = [0x01, 0x1B];
+        let holds = granted_lifetime(packet).map_or(self.allocated, |seconds| seconds > 0);
+        let changes = std::mem::replace(&mut self.allocated, holds) != holds;
+        let refused = packet.starts_with(&CONNECTION_BIND_ERROR);
+        self.refused_binds += u32::from(refused);
+        changes || refused
     }
 }
 
@@ -309,9 +378,9 @@ mod tests {
         let strangers = Permits::by_network(1, 1);
         let address = [192, 0, 2, 1].into();
         let stranger = strangers.acquire(address).expect("the first");
-        let (sender, packets) = packet_queue();
+        let (sender, mut packets) = packet_queue();
         let (ours, mut theirs) = tokio::io::duplex(1024);
-        let writing = tokio::spawn(write(ours, packets, watch::Sender::new(false), stranger));
+        let writing = tokio::spawn(async move { write(ours, &mut packets, watch::Sender::default(), stranger).await });
         // A Binding success, then the success of a Refresh, for one who has come along.
         for (kind, still) in [([0x01, 0x01], true), ([0x01, 0x04], false)] {
             let mut answer = [kind[0], kind[1], 0, 8, 0x21, 0x12, 0xA4, 0x42].to_vec();

@@ -8,6 +8,7 @@ mod books;
 mod dtls;
 mod pace;
 mod ports;
+mod tcp;
 
 use std::{
     collections::HashMap,
@@ -22,7 +23,7 @@ use madang_udp::{Place, ReceiveBatch, SendBatch, UdpSocket};
 use madang_wire::{FiveTuple, Transport};
 use mio::Registry;
 
-use super::{FromRelay, Source, live_relays::LiveRelays, relay_id};
+use super::{FromRelay, ShardSender, Source, live_relays::LiveRelays, relay_id};
 use crate::{
     tls::Identity,
     turn::{PacketSender, RelaySockets, TurnMetrics},
@@ -31,6 +32,8 @@ use books::Books;
 use dtls::{Dtls, News};
 use pace::Pace;
 use ports::Ports;
+pub(crate) use tcp::TcpRelayCommand;
+use tcp::TcpRelays;
 
 /// Messages that are received before all that came of them is sent. With merging (UDP_GRO) each
 /// may hold dozens of datagrams.
@@ -134,6 +137,7 @@ struct Ways {
     dtls: Dtls,
     /// Clients over DTLS whose allocations live here and whose sessions are on another shard.
     dtls_elsewhere: HashMap<FiveTuple, Shard>,
+    tcp: TcpRelays,
     out: SendBatch,
     /// What was sent to media ports of ours since this was last taken.
     to_media: Vec<FromRelay>,
@@ -183,6 +187,7 @@ impl TurnPart {
                 streams: HashMap::new(),
                 dtls: Dtls::default(),
                 dtls_elsewhere: HashMap::new(),
+                tcp: TcpRelays::default(),
                 out: SendBatch::new(SEND_BYTES, SEND_PACKETS),
                 to_media: Vec::new(),
                 to_siblings: Vec::new(),
@@ -198,7 +203,9 @@ impl TurnPart {
         }
     }
 
-    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+    /// `shard` is the way to the shard that has this part. Needs a tokio runtime.
+    pub(super) fn register(&mut self, registry: &Registry, shard: ShardSender) -> io::Result<()> {
+        self.ways.tcp.start(shard);
         self.ways.ports.register(registry)
     }
 
@@ -446,13 +453,16 @@ fn settle(
             Output::CloseRelay(relay) => ways.close_relay(received, relay),
             Output::PassOn { shard } => ways.pass_on(shard, received, origin),
             Output::Event(event) => ways.books.enter(&event),
-            // Nobody is offered TCP relays: `Config::tcp_relay` is not set.
-            Output::OpenTcpRelay(_)
+            Output::Timeout(next) => return next,
+            output @ (Output::OpenTcpRelay(_)
             | Output::Connect { .. }
             | Output::Accept(_)
             | Output::Splice { .. }
-            | Output::CloseConnection(_) => {}
-            Output::Timeout(next) => return next,
+            | Output::CloseConnection(_)) => {
+                if let Some(input) = ways.serve_tcp_relay(output) {
+                    core.handle_input(now, input);
+                }
+            }
         }
     }
 }
@@ -605,6 +615,10 @@ impl Ways {
     }
 
     fn close_relay(&mut self, received: &[u8], relay: RelayId) {
+        if let Some(relayed) = self.tcp.close(relay) {
+            self.ports.relay_sockets().release(relayed);
+            return;
+        }
         self.flush(received);
         self.ports.close(relay);
     }

@@ -74,6 +74,11 @@ impl Ports {
         Ok(())
     }
 
+    /// Who opens relays, of TCP too.
+    pub(super) fn relay_sockets(&self) -> &RelaySockets {
+        &self.relay_sockets
+    }
+
     /// How many listeners there are.
     pub(super) fn listeners(&self) -> usize {
         self.listeners.len()
