@@ -8,6 +8,7 @@
 //! new five-tuple, and whatever comes from the old one finds nothing.
 
 use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use madang_wire::stun::{MOBILITY_TICKET, Message, RawAttribute};
 
 use crate::{
@@ -17,8 +18,14 @@ use crate::{
     server::{Refusal, Request, Server},
 };
 
-const TAG: usize = 16;
-const BODY: usize = 2 + 4 + 8 + 4;
+/// A guess costs a request that is signed with the account's password, and can only hit an
+/// allocation of that same account.
+const TAG: usize = 8;
+const BODY: usize = 2 + 6 + 4 + 4;
+
+/// Of a ticket. RFC 8016 lets it be any bytes of any length; coturn's client keeps 32, up to the
+/// first that is zero, so it is text of that length.
+const LENGTH: usize = (BODY + TAG) / 3 * 4;
 
 /// What a ticket says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,29 +70,32 @@ impl TicketKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
-    fn write(&self, ticket: Ticket) -> [u8; BODY + TAG] {
+    fn write(&self, ticket: Ticket) -> String {
         let mut bytes = [0; BODY + TAG];
+        // Six bytes are enough for a million allocations a second, over years.
+        bytes[..8].copy_from_slice(&ticket.serial.to_be_bytes());
         bytes[..2].copy_from_slice(&ticket.shard.to_be_bytes());
-        bytes[2..6].copy_from_slice(&ticket.allocation.0.to_be_bytes());
-        bytes[6..14].copy_from_slice(&ticket.serial.to_be_bytes());
-        bytes[14..BODY].copy_from_slice(&ticket.generation.to_be_bytes());
+        bytes[8..12].copy_from_slice(&ticket.allocation.0.to_be_bytes());
+        bytes[12..BODY].copy_from_slice(&ticket.generation.to_be_bytes());
         let tag = hmac::sign(&self.0, &bytes[..BODY]);
         bytes[BODY..].copy_from_slice(&tag.as_ref()[..TAG]);
-        bytes
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// What a ticket says, if it is one of ours.
-    pub(crate) fn read(&self, bytes: &[u8]) -> Option<Ticket> {
+    pub(crate) fn read(&self, text: &[u8]) -> Option<Ticket> {
+        let text: &[u8; LENGTH] = text.try_into().ok()?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (body, tag) = bytes.split_at_checked(BODY)?;
         let good = hmac::sign(&self.0, body);
         aws_lc_rs::constant_time::verify_slices_are_equal(tag, &good.as_ref()[..TAG]).ok()?;
-        let (shard, rest) = body.split_first_chunk()?;
-        let (allocation, rest) = rest.split_first_chunk()?;
-        let (serial, generation) = rest.split_first_chunk()?;
+        let (serial, rest) = body.split_first_chunk()?;
+        let (allocation, generation) = rest.split_first_chunk()?;
+        let serial = u64::from_be_bytes(*serial);
         Some(Ticket {
-            shard: u16::from_be_bytes(*shard),
+            shard: (serial >> 48) as Shard,
             allocation: AllocationId(u32::from_be_bytes(*allocation)),
-            serial: u64::from_be_bytes(*serial),
+            serial: serial & (u64::MAX >> 16),
             generation: u32::from_be_bytes(*generation.first_chunk()?),
         })
     }
@@ -158,7 +168,7 @@ impl Server {
         let serial = allocation.books.serial;
         let Some(generation) = allocation.tickets().map(Tickets::next) else { return reply };
         let ticket = Ticket { shard: self.config.shard, allocation: id, serial, generation };
-        reply.with(&RawAttribute::new(MOBILITY_TICKET, &self.tickets.write(ticket)))
+        reply.with(&RawAttribute::new(MOBILITY_TICKET, self.tickets.write(ticket).as_bytes()))
     }
 }
 
@@ -177,14 +187,15 @@ mod tests {
     fn a_ticket_is_read_back_as_written_and_no_other_is() {
         let key = TicketKey::new(&[7; 32]);
         let ticket = Ticket { shard: 3, allocation: AllocationId(5), serial: 1 << 40, generation: 9 };
-        let bytes = key.write(ticket);
+        let bytes = key.write(ticket).into_bytes();
+        assert_eq!(bytes.len(), LENGTH);
         assert_eq!(key.read(&bytes), Some(ticket));
         assert_eq!(TicketKey::new(&[8; 32]).read(&bytes), None);
         for length in 0..bytes.len() {
             assert_eq!(key.read(&bytes[..length]), None);
         }
         for place in 0..bytes.len() {
-            let mut forged = bytes;
+            let mut forged = bytes.clone();
             forged[place] ^= 1;
             assert_eq!(key.read(&forged), None);
         }
