@@ -31,6 +31,7 @@ pub struct TurnMetrics {
     bytes: Family<ByDirection, Counter>,
     packets: Family<ByDirection, Counter>,
     bindings: Counter,
+    moves: Counter,
     refused: Family<ByReason, Counter>,
     dropped: Family<ByReason, Counter>,
     ended: Family<ByReason, Counter>,
@@ -59,6 +60,7 @@ impl TurnMetrics {
         registry.register("turn_relayed_bytes", "Application data relayed", self.bytes.clone());
         registry.register("turn_relayed_packets", "Packets relayed", self.packets.clone());
         registry.register("turn_bindings", "Binding requests answered", self.bindings.clone());
+        registry.register("turn_moves", "Changes of address that an allocation has outlived", self.moves.clone());
         registry.register("turn_refused", "Requests refused", self.refused.clone());
         registry.register("turn_dropped_packets", "Packets dropped", self.dropped.clone());
     }
@@ -85,6 +87,7 @@ impl TurnMetrics {
         }
         self.allocations_made.inc_by(now.allocations_total - before.allocations_total);
         self.bindings.inc_by(now.bindings - before.bindings);
+        self.moves.inc_by(now.moves - before.moves);
         for (direction, before, now) in
             [(TO_PEER, before.to_peers, now.to_peers), (TO_CLIENT, before.to_clients, now.to_clients)]
         {
