@@ -1,149 +1,49 @@
 //! DTLS as other people's clients speak it, on real sockets: OpenSSL's own, and coturn's through it.
-//! The listener stands in front of our TURN server here, a UDP socket for each of its clients.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
 mod turn_support;
 
-use std::{
-    collections::HashMap,
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
-    process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, process::Stdio, time::Duration};
 
-use madang_server::{
-    config::{Many, TurnConfig},
-    turn::dtls::{DtlsCounters, DtlsLimits, DtlsListener, DtlsOutput},
-};
+use madang_server::Server;
+use support::{metric, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use turn_support::{Peer, SECRET, loopback, run, serve, tool};
+use turn_support::{Peer, SECRET, WHOLE, run, tool};
 
 /// A Binding request, RFC 8489 §5.
 const BINDING: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xA4\x42a transac.ID";
 
-/// The listener on a socket of its own, and what it brings to and from a TURN server.
-struct Front {
-    address: SocketAddr,
-    certificate: String,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<DtlsCounters>>,
-}
-
-impl Front {
-    fn start(turn: SocketAddr) -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        let socket = udp();
-        let address = socket.local_addr().expect("bound");
-        let (chain, key) = ([made.cert.der().to_vec()], made.signing_key.serialize_der());
-        let listener = DtlsListener::new(&chain, &key, DtlsLimits::default(), &rand::random(), Instant::now());
-        let listener = listener.expect("an ECDSA key");
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut carrier = Carrier { socket, turn, listener, clients: HashMap::new() };
-        let stopped = stop.clone();
-        let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                carrier.round();
-            }
-            carrier.listener.counters()
-        });
-        Self { address, certificate: made.cert.pem(), stop, thread: Some(thread) }
-    }
-
-    fn end(mut self) -> DtlsCounters {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.take().map(|thread| thread.join().expect("no panic")).unwrap_or_default()
-    }
-}
-
-impl Drop for Front {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-fn udp() -> UdpSocket {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    socket.set_nonblocking(true).expect("a socket");
-    socket
-}
-
-struct Carrier {
-    socket: UdpSocket,
-    turn: SocketAddr,
-    listener: DtlsListener,
-    clients: HashMap<SocketAddr, UdpSocket>,
-}
-
-impl Carrier {
-    fn round(&mut self) {
-        let mut buffer = [0; 65_536];
-        let mut idle = true;
-        while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
-            idle = false;
-            self.listener.receive(Instant::now(), from, &buffer[..length]);
-            self.drain();
-        }
-        let mut answers = Vec::new();
-        for (client, socket) in &self.clients {
-            while let Ok(length) = socket.recv(&mut buffer) {
-                answers.push((*client, buffer[..length].to_vec()));
-            }
-        }
-        for (client, packet) in answers {
-            idle = false;
-            self.listener.send(Instant::now(), client, &packet);
-            self.drain();
-        }
-        self.listener.timeout(Instant::now());
-        self.drain();
-        if idle {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn drain(&mut self) {
-        loop {
-            match self.listener.poll() {
-                DtlsOutput::Datagram { to, datagram } => drop(self.socket.send_to(datagram, to)),
-                DtlsOutput::Packet { from, packet } => {
-                    let socket = self.clients.entry(from).or_insert_with(udp);
-                    let _ = socket.send_to(packet, self.turn);
-                }
-                DtlsOutput::Closed { client } => drop(self.clients.remove(&client)),
-                DtlsOutput::Timeout(_) => return,
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn openssl_gets_an_answer_to_a_binding_request_from_a_certificate_that_it_trusts() {
-    let turn = serve(&loopback());
-    let front = Front::start(turn.addresses().turn[0]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("certificate.pem");
-    std::fs::write(&file, &front.certificate).expect("written");
+/// What `openssl` hears to a Binding request over DTLS from a server whose certificate it trusts.
+async fn answered(address: SocketAddr, trusted: &std::path::Path) -> [u8; 20] {
     let mut client = tokio::process::Command::new(tool("openssl"));
-    client.args(["s_client", "-dtls1_2", "-quiet", "-verify_return_error", "-connect", &front.address.to_string()]);
-    client.arg("-CAfile").arg(&file).kill_on_drop(true);
+    client.args(["s_client", "-dtls1_2", "-quiet", "-verify_return_error", "-connect", &address.to_string()]);
+    client.arg("-CAfile").arg(trusted).kill_on_drop(true);
     client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut client = client.spawn().expect("openssl runs");
-    let (mut to, mut from) = (client.stdin.take().expect("piped"), client.stdout.take().expect("piped"));
-    to.write_all(&BINDING).await.expect("written");
-    to.flush().await.expect("written");
+    let mut client = client.spawn().unwrap();
+    let (mut to, mut from) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
+    to.write_all(&BINDING).await.unwrap();
+    to.flush().await.unwrap();
     let mut answer = [0; 20];
     let read = tokio::time::timeout(Duration::from_secs(20), from.read_exact(&mut answer)).await;
     let _ = client.start_kill();
-    let said = client.wait_with_output().await.expect("it ends").stderr;
+    let said = client.wait_with_output().await.unwrap().stderr;
     assert!(matches!(read, Ok(Ok(_))), "no answer: {}", String::from_utf8_lossy(&said));
-    assert_eq!(answer[..2], [0x01, 0x01], "no success");
-    assert_eq!(answer[4..], BINDING[4..]);
-    let counters = front.end();
-    assert_eq!((counters.asked, counters.begun, counters.opened), (1, 1, 1), "{counters:?}");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openssl_is_answered_on_every_udp_port_under_a_certificate_that_it_trusts() {
+    let folder = tempfile::tempdir().unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    let files = format!("tls.cert = \"{}\"\ntls.key = \"{}\"", cert.display(), key.display());
+    let server = start(&format!("{files}\n{WHOLE}")).await;
+    for address in server.addresses().turn.iter().chain(&server.addresses().turn_tls) {
+        let answer = answered(*address, &cert).await;
+        assert_eq!(answer[..2], [0x01, 0x01], "no success on {address}");
+        assert_eq!(answer[4..], BINDING[4..]);
+    }
 }
 
 /// coturn's client, version 4.6, draws for each connection whether it speaks DTLS 1.0 alone or 1.2
@@ -152,42 +52,71 @@ const ONLY_1_2: &str = "void *DTLSv1_2_client_method(void);
 void *DTLSv1_client_method(void) { return DTLSv1_2_client_method(); }
 ";
 
-/// Runs uclient over DTLS. It ends with 0 even when it lost everything, so its report decides.
-async fn nothing_is_lost(args: &[&str]) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let [source, library] = ["method.c", "method.so"].map(|name| folder.path().join(name));
-    std::fs::write(&source, ONLY_1_2).expect("written");
-    let mut cc = tokio::process::Command::new(tool("cc"));
-    cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
-    assert!(cc.status().await.expect("a compiler").success());
-    let preload = format!("LD_PRELOAD={}", library.display());
-    let uclient = tool("turnutils_uclient").display().to_string();
-    let args: Vec<&str> = [&preload, &uclient, "-S"].into_iter().chain(args.iter().copied()).collect();
-    let report = run(tool("env"), &args).await;
-    assert!(report.contains("Total lost packets 0 "), "{}\n{report}", args.join(" "));
+/// Where `turnutils_uclient` finds no other method.
+struct Only1_2 {
+    folder: tempfile::TempDir,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn uclient_relays_over_dtls() {
-    let allow = Many(vec!["127.0.0.0/8".parse().expect("a network")]);
-    let turn = serve(&TurnConfig { allow_peers: allow, ..loopback() });
-    let front = Front::start(turn.addresses().turn[0]);
-    let (peer, port) = (Peer::start(), front.address.port().to_string());
-    let peer = peer.port.to_string();
-    let common = ["-n", "20", "-m", "3", "-e", "127.0.0.1", "-r", &peer, "-p", &port, "-u", "alice", "-W", SECRET];
-    for extra in [&["-l", "170"][..], &["-l", "101", "-s"], &["-l", "1200"]] {
-        let args: Vec<&str> = common.iter().chain(extra).copied().chain(["127.0.0.1"]).collect();
-        nothing_is_lost(&args).await;
+impl Only1_2 {
+    async fn compiled() -> Self {
+        let made = Self { folder: tempfile::tempdir().unwrap() };
+        let source = made.folder.path().join("method.c");
+        std::fs::write(&source, ONLY_1_2).unwrap();
+        let mut cc = tokio::process::Command::new(tool("cc"));
+        cc.args(["-shared", "-fPIC", "-o"]).arg(made.library()).arg(&source);
+        assert!(cc.status().await.unwrap().success());
+        made
     }
-    let counters = front.end();
-    assert!(counters.opened >= 9 && counters.failed == 0, "{counters:?}");
+
+    fn library(&self) -> std::path::PathBuf {
+        self.folder.path().join("method.so")
+    }
+
+    /// Runs uclient over DTLS. It ends with 0 even when it lost everything, so its report decides.
+    async fn nothing_is_lost(&self, listener: SocketAddr, args: &[&str]) {
+        let preload = format!("LD_PRELOAD={}", self.library().display());
+        let uclient = tool("turnutils_uclient").display().to_string();
+        let (port, host) = (listener.port().to_string(), listener.ip().to_string());
+        let common = [&preload, &uclient, "-S", "-u", "alice", "-W", SECRET, "-n", "20", "-p", &port];
+        let args: Vec<&str> = common.into_iter().chain(args.iter().copied()).chain([host.as_str()]).collect();
+        let report = run(tool("env"), &args).await;
+        assert!(report.contains("Total lost packets 0 "), "{}\n{report}", args.join(" "));
+    }
+}
+
+async fn has_relayed(server: &Server, bytes: u64) {
+    for direction in ["client_to_peer", "peer_to_client"] {
+        let relayed = metric(server, &format!("madang_turn_relayed_bytes_total{{direction=\"{direction}\"}}")).await;
+        assert!(relayed >= bytes, "{relayed} bytes {direction}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_clients_meet_over_dtls() {
-    let turn = serve(&loopback());
-    let front = Front::start(turn.addresses().turn[0]);
-    let port = front.address.port().to_string();
-    let args = ["-y", "-c", "-n", "20", "-m", "4", "-l", "170", "-u", "alice", "-W", SECRET, "-p", &port, "127.0.0.1"];
-    nothing_is_lost(&args).await;
+async fn uclient_relays_over_dtls_on_every_udp_port() {
+    let (server, peers, dtls) = (start(WHOLE).await, [Peer::start(), Peer::ipv6()], Only1_2::compiled().await);
+    let [at_ipv4, at_ipv6] = peers.each_ref().map(|peer| peer.port.to_string());
+    let at_ipv4 = ["-m", "3", "-e", "127.0.0.1", "-r", &at_ipv4];
+    let at_ipv6 = ["-m", "3", "-x", "-e", "::1", "-r", &at_ipv6];
+    let relay = async |listener, peer: [&str; 6], extra: &[&str]| {
+        dtls.nothing_is_lost(listener, &peer.iter().chain(extra).copied().collect::<Vec<_>>()).await;
+    };
+    let [open, open_ipv6] = server.addresses().turn[..] else { panic!("one of each family") };
+    let [encrypted, encrypted_ipv6] = server.addresses().turn_tls[..] else { panic!("one of each family") };
+    let at_ipv6 = &at_ipv6[..];
+    let relay_ipv6 = async |listener| dtls.nothing_is_lost(listener, at_ipv6).await;
+    tokio::join!(
+        relay(open, at_ipv4, &["-l", "1200"]),
+        relay(encrypted, at_ipv4, &["-l", "170"]),
+        relay(encrypted, at_ipv4, &["-l", "101", "-s"]),
+        relay_ipv6(open_ipv6),
+        relay_ipv6(encrypted_ipv6),
+    );
+    has_relayed(&server, 5 * 20 * 3 * 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_meet_over_dtls() {
+    let (server, dtls) = (start(WHOLE).await, Only1_2::compiled().await);
+    dtls.nothing_is_lost(server.addresses().turn_tls[0], &["-y", "-c", "-m", "4", "-l", "170"]).await;
+    has_relayed(&server, 20 * 4 * 100).await;
 }

@@ -20,7 +20,7 @@ use madang_wire::stun::{
 use media_support::{Kept, Person, Stalls, socket};
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::json;
-use support::{Client, get, hello, start};
+use support::{Client, hello, metric, start};
 use tokio::net::UdpSocket;
 
 /// One media port, so that whoever sits on the wire knows where to send.
@@ -30,15 +30,6 @@ const GAP: Duration = Duration::from_millis(500);
 const ATTACK: Duration = Duration::from_secs(4);
 /// Between two rounds, each a packet of every kind from everywhere.
 const ROUND: Duration = Duration::from_millis(3);
-
-/// The sum of a metric over its labels; `name` may end in a label.
-async fn metric(server: &Server, name: &str) -> u64 {
-    // Counters come to the metrics four times a second.
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    let (_, _, text) = get(server, "/metrics", "").await;
-    let lines = text.lines().filter(|line| line.starts_with(name));
-    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
-}
 
 const UNKNOWN: &str = "madang_media_dropped_packets_total{reason=\"unknown\"}";
 const RECEIVED: &str = "madang_media_received_packets_total";

@@ -1,116 +1,42 @@
 //! Single packets to a TURN server on real sockets: what goes wrong, and what streams do.
 #![allow(clippy::panic, reason = "a test fails where it has to")]
 
-#[path = "../../turn/tests/world/mod.rs"]
-mod world;
-
+mod raw_support;
 mod turn_support;
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream, UdpSocket},
+    io::Read,
+    net::{TcpStream, UdpSocket},
     time::Duration,
 };
 
 use madang_server::{config::TurnConfig, turn::TurnHandle};
 use madang_wire::{
-    ChannelData, StreamFramer,
+    ChannelData,
     stun::{
-        ALLOCATE, AttributeWrite, BINDING, CHANNEL_BIND, CREATE_PERMISSION, ChannelNumberAttribute, Lifetime, Message,
-        MessageClass, MessageType, MessageWrite, MessageWriteVec, Method, Nonce, REFRESH, RequestedTransport,
-        TransactionId, XorMappedAddress, XorPeerAddress,
+        ALLOCATE, AttributeWrite, BINDING, CHANNEL_BIND, CREATE_PERMISSION, ChannelNumberAttribute, Lifetime, REFRESH,
+        RequestedTransport, TransactionId, XorMappedAddress, XorPeerAddress,
     },
 };
+use raw_support::{
+    Stream, Wire, allocated, ask, bare, bind, challenged, challenged_as,
+    world::{self, Answer, Client},
+};
 use turn_support::{SECRET, loopback, serve};
-use world::{Answer, Client};
-
-/// Messages over a real connection.
-trait Wire {
-    fn send(&mut self, bytes: &[u8]);
-    fn receive(&mut self) -> Vec<u8>;
-}
-
-impl Wire for UdpSocket {
-    fn send(&mut self, bytes: &[u8]) {
-        UdpSocket::send(self, bytes).expect("sent");
-    }
-
-    fn receive(&mut self) -> Vec<u8> {
-        let mut bytes = [0; 2048];
-        let length = self.recv(&mut bytes).expect("an answer");
-        bytes[..length].to_vec()
-    }
-}
-
-struct Stream {
-    stream: TcpStream,
-    framer: StreamFramer,
-}
-
-impl Wire for Stream {
-    fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("sent");
-    }
-
-    fn receive(&mut self) -> Vec<u8> {
-        let mut bytes = [0; 2048];
-        loop {
-            if let Some(frame) = self.framer.next_frame().expect("STUN") {
-                return frame.to_vec();
-            }
-            let length = self.stream.read(&mut bytes).expect("an answer");
-            assert_ne!(length, 0, "the server has closed");
-            self.framer.push(&bytes[..length]);
-        }
-    }
-}
 
 fn udp(server: &TurnHandle) -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.connect(server.addresses().turn[0]).expect("loopback");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
-    socket
+    raw_support::udp(server.addresses().turn[0])
 }
 
 fn tcp(server: &TurnHandle) -> Stream {
-    let stream = TcpStream::connect(server.addresses().turn[0]).expect("the server accepts");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
-    Stream { stream, framer: StreamFramer::new(65_536) }
-}
-
-fn bare(method: Method) -> Vec<u8> {
-    let kind = MessageType::from_class_method(MessageClass::Request, method);
-    Message::builder(kind, TransactionId::generate(), MessageWriteVec::new()).finish()
-}
-
-fn ask(wire: &mut impl Wire, client: &Client, method: Method, attributes: &[&dyn AttributeWrite]) -> Answer {
-    wire.send(&client.request(method, TransactionId::generate(), attributes));
-    Answer(wire.receive())
-}
-
-/// A client that has been challenged, with credentials of the test secret.
-fn challenged(server: &TurnHandle, wire: &mut impl Wire) -> Client {
-    let (username, password) = server.mint("alice", Duration::from_secs(60));
-    let mut client = Client::new("127.0.0.1:1", &username, &password);
-    wire.send(&bare(ALLOCATE));
-    let answer = Answer(wire.receive());
-    assert_eq!(answer.code(), 401);
-    client.nonce = answer.message().attribute::<Nonce>().expect("a nonce").nonce().into();
-    client
-}
-
-fn allocated(server: &TurnHandle, wire: &mut impl Wire) -> (Client, SocketAddr) {
-    let client = challenged(server, wire);
-    let answer = ask(wire, &client, ALLOCATE, &[&RequestedTransport::new(17)]);
-    assert_eq!(answer.code(), 0);
-    (client, answer.relayed())
+    raw_support::tcp(server.addresses().turn[0])
 }
 
 #[tokio::test]
 async fn minted_credentials_allocate_and_wrong_or_expired_ones_get_401() {
     let server = serve(&loopback());
     let mut socket = udp(&server);
-    let client = challenged(&server, &mut socket);
+    let client = challenged_as(&mut socket, server.mint("alice", Duration::from_secs(60)));
     let udp = RequestedTransport::new(17);
     let wrong = Client { password: "wrong".into(), ..client.clone() };
     assert_eq!(ask(&mut socket, &wrong, ALLOCATE, &[&udp]).code(), 401);
@@ -130,7 +56,7 @@ async fn minted_credentials_allocate_and_wrong_or_expired_ones_get_401() {
 async fn a_forbidden_peer_gets_403() {
     let server = serve(&loopback());
     let mut socket = udp(&server);
-    let (client, _) = allocated(&server, &mut socket);
+    let (client, _) = allocated(&mut socket);
     for peer in ["10.0.0.1:80", "169.254.169.254:80", "127.0.0.2:80"] {
         let transaction = TransactionId::generate();
         let peer = XorPeerAddress::new(peer.parse().expect("an address"), transaction);
@@ -163,8 +89,8 @@ async fn answers_to_strangers_are_small() {
 async fn data_crosses_between_a_datagram_client_and_a_stream_client() {
     let server = serve(&loopback());
     let (mut left, mut right) = (udp(&server), tcp(&server));
-    let (alice, at_alice) = allocated(&server, &mut left);
-    let (bob, at_bob) = allocated(&server, &mut right);
+    let (alice, at_alice) = allocated(&mut left);
+    let (bob, at_bob) = allocated(&mut right);
     bind(&mut left, &alice, at_bob);
     bind(&mut right, &bob, at_alice);
     for length in [0, 1, 5, 1200] {
@@ -177,13 +103,6 @@ async fn data_crosses_between_a_datagram_client_and_a_stream_client() {
         right.send(&packet);
         assert_eq!(ChannelData::parse(&left.receive()).map(|channel| channel.data.to_vec()), Ok(data));
     }
-}
-
-fn bind(wire: &mut impl Wire, client: &Client, peer: SocketAddr) {
-    let transaction = TransactionId::generate();
-    let peer = XorPeerAddress::new(peer, transaction);
-    wire.send(&client.request(CHANNEL_BIND, transaction, &[&ChannelNumberAttribute::new(0x4000), &peer]));
-    assert_eq!(Answer(wire.receive()).code(), 0);
 }
 
 /// Reads until the server hangs up; fails if it doesn't.
@@ -221,7 +140,7 @@ async fn connections_of_one_address_are_limited() {
 async fn an_allocation_ends_with_its_connection_and_its_port_is_free_again() {
     let server = serve(&loopback());
     let mut wire = tcp(&server);
-    let (_, relayed) = allocated(&server, &mut wire);
+    let (_, relayed) = allocated(&mut wire);
     assert!(UdpSocket::bind(relayed).is_err(), "the relay holds its port");
     drop(wire);
     let freed = (0..500).any(|_| {
@@ -235,13 +154,13 @@ async fn an_allocation_ends_with_its_connection_and_its_port_is_free_again() {
 async fn a_draining_server_keeps_allocations_and_a_stopped_one_frees_its_ports() {
     let server = serve(&loopback());
     let mut socket = udp(&server);
-    let (client, relayed) = allocated(&server, &mut socket);
+    let (client, relayed) = allocated(&mut socket);
     server.drain(None);
     assert_eq!(ask(&mut socket, &client, REFRESH, &[&Lifetime::new(600)]).code(), 0);
     // The thread hears of it in its next round, which may be after a packet or two.
     let refused = (0..100).any(|_| {
         let mut late = udp(&server);
-        let newcomer = challenged(&server, &mut late);
+        let newcomer = challenged(&mut late);
         ask(&mut late, &newcomer, ALLOCATE, &[&RequestedTransport::new(17)]).code() == 508
     });
     assert!(refused, "newcomers are refused");
@@ -264,8 +183,8 @@ async fn a_port_in_use_is_an_error_that_names_the_key() {
 async fn a_stream_client_that_does_not_read_costs_bounded_memory_and_holds_up_nobody() {
     let server = serve(&loopback());
     let (mut left, mut right) = (udp(&server), tcp(&server));
-    let (alice, at_alice) = allocated(&server, &mut left);
-    let (bob, at_bob) = allocated(&server, &mut right);
+    let (alice, at_alice) = allocated(&mut left);
+    let (bob, at_bob) = allocated(&mut right);
     bind(&mut left, &alice, at_bob);
     bind(&mut right, &bob, at_alice);
     // Far more than socket buffers and the queue hold; what does not fit is dropped.
@@ -304,6 +223,6 @@ async fn an_unspecified_address_serves_this_machines_addresses_on_one_port() {
     let mut socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     socket.connect(("127.0.0.1", listen.port())).expect("loopback");
     socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a time-out");
-    let (_, relayed) = allocated(&server, &mut socket);
+    let (_, relayed) = allocated(&mut socket);
     assert!(relayed.ip().is_loopback(), "the relay is where the client is: {relayed}");
 }

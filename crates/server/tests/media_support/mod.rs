@@ -1,5 +1,7 @@
 //! Native participants on a running server, and somebody on the wire between them and it.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
@@ -132,6 +134,17 @@ impl Person {
         let client = Client::connect(server).await;
         tokio::spawn(live(participant, client, wire.clone(), seen.clone()));
         Self { wire, seen }
+    }
+
+    /// Waits until it has sent a check of connectivity, and gives that back.
+    pub(crate) async fn check(&self) -> Vec<u8> {
+        for _ in 0..200 {
+            if let Some(check) = self.wire.kept().checks.pop() {
+                return check;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no check; {:?}", self.faults());
     }
 
     /// Waits until so many tracks come.

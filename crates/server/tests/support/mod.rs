@@ -2,18 +2,20 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod trust;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use madang_server::{Config, Server};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream,
+    WebSocketStream,
     tungstenite::{
         Error, Message,
         client::IntoClientRequest,
@@ -47,9 +49,24 @@ pub(crate) fn authority(server: &Server) -> String {
     url.split_once("://").expect("a URL").1.to_owned()
 }
 
+/// TCP, or TLS on it.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A connection to the server's web listener, encrypted where it wants that.
+pub(crate) async fn stream(server: &Server) -> Box<dyn Stream> {
+    let authority = authority(server);
+    if server.addresses().http[0].starts_with("https:") {
+        Box::new(trust::connect(&authority).await.expect("a TLS connection"))
+    } else {
+        Box::new(TcpStream::connect(&authority).await.expect("connects"))
+    }
+}
+
 /// A signaling client.
 pub(crate) struct Client {
-    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub(crate) socket: WebSocketStream<Box<dyn Stream>>,
 }
 
 impl Client {
@@ -62,7 +79,7 @@ impl Client {
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a value"));
         }
-        let (socket, _) = tokio_tungstenite::connect_async(request).await?;
+        let (socket, _) = tokio_tungstenite::client_async(request, stream(server).await).await?;
         Ok(Self { socket })
     }
 
@@ -128,11 +145,15 @@ pub(crate) fn hello(room: &str, name: &str) -> Value {
 
 /// One HTTP request; returns status, head and body.
 pub(crate) async fn get(server: &Server, path: &str, headers: &str) -> (u16, String, String) {
-    get_from(&authority(server), path, headers).await
+    ask(stream(server).await, path, headers).await
 }
 
+/// The same in the clear, of a server that may be going down.
 pub(crate) async fn get_from(authority: &str, path: &str, headers: &str) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(authority).await.expect("connects");
+    ask(TcpStream::connect(authority).await.expect("connects"), path, headers).await
+}
+
+async fn ask(mut stream: impl Stream, path: &str, headers: &str) -> (u16, String, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.expect("sends");
     let mut answer = Vec::new();
@@ -141,4 +162,13 @@ pub(crate) async fn get_from(authority: &str, path: &str, headers: &str) -> (u16
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     (status, head.to_ascii_lowercase(), body.to_owned())
+}
+
+/// The sum of a metric over its labels; `name` may end in a label.
+pub(crate) async fn metric(server: &Server, name: &str) -> u64 {
+    // Counters come to the metrics four times a second.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let (_, _, text) = get(server, "/metrics", "").await;
+    let lines = text.lines().filter(|line| line.starts_with(name));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::panic, reason = "each test binary uses its own part, and fails where it has to")]
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -17,6 +17,19 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// The secret of every server made here.
 pub(crate) const SECRET: &str = "a secret for tests";
+
+/// A whole server for coturn's tools, over `support::start`: two shards, both families, encryption,
+/// and peers on loopback.
+pub(crate) const WHOLE: &str = r#"
+tls.mode = "self-signed"
+media.shards = 2
+[turn]
+listen = ["127.0.0.1:0", "[::1]:0"]
+tls_listen = ["127.0.0.1:0", "[::1]:0"]
+secrets = ["a secret for tests"]
+allow_peers = ["127.0.0.0/8", "::1/128"]
+users = { bob = "builder" }
+"#;
 
 /// TURN on free ports of loopback.
 pub(crate) fn loopback() -> TurnConfig {
@@ -59,6 +72,15 @@ pub(crate) async fn run(tool: PathBuf, args: &[&str]) -> String {
     [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
 }
 
+/// Runs uclient, with the test secret unless it has a password. It ends with 0 even when it lost
+/// everything, so its report decides.
+pub(crate) async fn nothing_is_lost(args: &[&str]) {
+    let user: &[&str] = if args.contains(&"-w") { &[] } else { &["-u", "alice", "-W", SECRET] };
+    let args: Vec<&str> = user.iter().chain(args).copied().collect();
+    let report = run(tool("turnutils_uclient"), &args).await;
+    assert!(report.contains("Total lost packets 0 "), "turnutils_uclient {}\n{report}", args.join(" "));
+}
+
 /// `turnutils_peer`: sends back whatever comes.
 pub(crate) struct Peer {
     pub(crate) port: u16,
@@ -67,23 +89,31 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn start() -> Self {
-        let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+        Self::at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    pub(crate) fn ipv6() -> Self {
+        Self::at(Ipv6Addr::LOCALHOST.into())
+    }
+
+    fn at(ip: IpAddr) -> Self {
+        let free = UdpSocket::bind((ip, 0)).and_then(|socket| socket.local_addr());
         let port = free.expect("a free port").port();
         let mut command = Command::new(tool("turnutils_peer"));
-        command.args(["-p", &port.to_string(), "-L", "127.0.0.1"]);
+        command.args(["-p", &port.to_string(), "-L", &ip.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().expect("turnutils_peer runs");
-        wait_for_echo(port);
+        wait_for_echo(SocketAddr::new(ip, port));
         Self { port, process }
     }
 }
 
 /// Waits until the peer has opened its socket.
-fn wait_for_echo(port: u16) {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+fn wait_for_echo(peer: SocketAddr) {
+    let socket = UdpSocket::bind((peer.ip(), 0)).expect("a free port");
     socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a time-out");
     for _ in 0..200 {
-        let _ = socket.send_to(b"echo?", (Ipv4Addr::LOCALHOST, port));
+        let _ = socket.send_to(b"echo?", peer);
         if socket.recv(&mut [0; 16]).is_ok() {
             return;
         }
