@@ -144,7 +144,11 @@ fn a_silent_client_is_let_go_and_one_with_an_allocation_later() {
         client
     });
     // The answer to an Allocate request, as the core would send it.
-    assert!(world.listener.send(world.now, allocated, &[0x01, 0x03, 0, 0]));
+    // Allocate, class success response, with a LIFETIME of ten minutes.
+    let mut success = [0x01, 0x03, 0, 8, 0x21, 0x12, 0xA4, 0x42].to_vec();
+    success.extend([7; 12]);
+    success.extend([0x00, 0x0D, 0, 4, 0, 0, 2, 0x58]);
+    assert!(world.listener.send(world.now, allocated, &success));
     world.run(limits.idle - Duration::from_secs(1));
     assert_eq!(world.closed, []);
     world.run(Duration::from_secs(2));
