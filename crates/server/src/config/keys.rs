@@ -117,7 +117,7 @@ const TURN: &[Key] = keys! {
         "Networks whose addresses the relay may not reach. Where both lists match, the longer prefix counts, and this \
          list when they are equally long.";
     "turn.relay_addresses": "IP addresses of this machine, one or a list",
-        "Where relays are opened; with none, on the address that the client reached.";
+        "Where relays are opened, by turns; with none, on the address that the client reached.";
     "turn.relay_ports": "two ports, the lower first, such as \"49152-65535\"",
         "The ports of relays.";
     "turn.allocations_per_user": COUNT,
