@@ -15,7 +15,7 @@ use std::{
 
 use madang_server::{
     config::{Many, TurnConfig},
-    turn::TurnHandle,
+    turn::{TurnHandle, TurnMetrics, start},
 };
 use madang_wire::{
     StreamFramer,
@@ -25,6 +25,7 @@ use madang_wire::{
         Nonce, REFRESH, RequestedTransport, TransactionId, XorPeerAddress,
     },
 };
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use turn_support::{SECRET, loopback, run, serve, serve_tls, tool};
 use world::{Answer, Client};
 
@@ -284,6 +285,31 @@ async fn either_end_of_a_connection_ends_with_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bytes_of_both_directions_are_counted() {
+    let metrics = TurnMetrics::new();
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let server = start(&switched_on(), &[], None, metrics).expect("free ports on loopback");
+    let (mut control, _) = Wire::allocated(&server);
+    let (client, peer, _) = connected(&mut control);
+    exchange(&client, &peer);
+    drop((client, peer));
+    let began = Instant::now();
+    for direction in ["client_to_peer", "peer_to_client"] {
+        let expected = format!("turn_relayed_bytes_total{{direction=\"{direction}\"}} {MUCH}\n");
+        loop {
+            let mut text = String::new();
+            encode(&mut text, &registry).expect("text");
+            if text.contains(&expected) {
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "no {expected}in {text}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_ends_with_the_allocation() {
     let server = serve(&switched_on());
     let (mut control, relayed) = Wire::allocated(&server);
@@ -296,11 +322,10 @@ async fn everything_ends_with_the_allocation() {
         assert!(is_closed(stream), "the {which} connection is still open");
     }
     let began = Instant::now();
-    while TcpStream::connect(relayed).is_ok() {
-        assert!(began.elapsed() < PATIENCE, "the relay still listens");
+    while TcpStream::connect(relayed).is_ok() || server.allocations() != 0 {
+        assert!(began.elapsed() < PATIENCE, "the relay still listens, or is still counted");
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(server.allocations(), 0);
 }
 
 /// uclient ends with 0 even when it lost everything, so its report decides. Two of its clients, one
