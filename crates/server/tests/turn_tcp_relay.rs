@@ -329,9 +329,9 @@ async fn everything_ends_with_the_allocation() {
 }
 
 /// uclient ends with 0 even when it lost everything, so its report decides. Two of its clients, one
-/// of which connects to the other's relayed address. More of them it can't connect: it mistakes the
-/// nonce of a data connection for that of the control connection, and repeats what it is refused
-/// then with another peer.
+/// of which connects to the other's relayed address. More of them it can't connect here: it goes on
+/// on the control connection with the nonce of a data connection, which is good for that one's port
+/// alone, and what is refused then it repeats with another peer.
 async fn uclient_loses_nothing(port: u16, extra: &[&str]) {
     let port = port.to_string();
     let common = ["-T", "-n", "100", "-m", "2", "-l", "170", "-u", "alice", "-W", SECRET, "-p", &port];
