@@ -4,6 +4,10 @@
 //! TCP and TLS connections are tokio tasks ([`stream`]) that cut their bytes into messages and
 //! exchange whole messages with the shard through bounded queues.
 //!
+//! TCP relays (RFC 6062) are tasks too: they accept and connect ([`tcp_relay`]), and give the
+//! sockets to the shard. It keeps them unread until a client binds one; then the client's task
+//! carries bytes both ways ([`splice`]), past the shard.
+//!
 //! [`start`] opens every socket before it returns, so that a port in use is an error at the start
 //! and real ports are known where 0 was configured.
 

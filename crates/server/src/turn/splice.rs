@@ -31,8 +31,9 @@ const IDLE: Duration = Duration::from_secs(2 * 3600);
 /// When one side has ended, the other may finish within this. Both are closed then.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// How often the shard is told what has passed.
-const REPORT: Duration = Duration::from_secs(5);
+/// How often the shard is told what has passed. What passes between the last time and the end of
+/// the allocation is missing in its books.
+const REPORT: Duration = Duration::from_secs(2);
 
 /// A peer's connection on its way to the client's task.
 #[derive(Debug)]
