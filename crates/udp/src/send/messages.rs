@@ -51,7 +51,7 @@ impl Messages {
             present: 0..0,
             addresses: Vec::with_capacity(packets),
             ordered: Vec::with_capacity(packets),
-            vectors: Vec::with_capacity(packets),
+            vectors: Vec::with_capacity(3 * packets),
             controls: Vec::with_capacity(packets),
             headers: Vec::with_capacity(packets),
             runs: Vec::with_capacity(packets),
@@ -91,11 +91,9 @@ impl Messages {
             let mut at = destination.first;
             while let Some(packet) = packets.get(at as usize) {
                 let first = self.vectors.len();
-                self.vectors.extend(
-                    [(packet.head, own), (packet.body, received), (packet.tail, own)]
-                        .into_iter()
-                        .filter_map(|(piece, bytes)| (piece.length > 0).then(|| vector(piece, bytes))),
-                );
+                let pieces = [(packet.head, own), (packet.body, received), (packet.tail, own)];
+                let present = pieces.into_iter().filter(|(piece, _)| piece.length > 0);
+                self.vectors.extend(present.map(|(piece, bytes)| vector(piece, bytes)));
                 self.ordered.push(Ordered {
                     destination: address,
                     length: packet.length(),
