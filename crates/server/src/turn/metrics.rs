@@ -1,5 +1,10 @@
 //! What TURN tells `/metrics`.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use madang_turn::{Counters, EndReason};
 use madang_wire::Transport;
 use prometheus_client::{
@@ -35,6 +40,8 @@ pub struct TurnMetrics {
     refused: Family<ByReason, Counter>,
     dropped: Family<ByReason, Counter>,
     ended: Family<ByReason, Counter>,
+    /// Whoever waits for the last one to end can't wait for the gauge above, which lags behind.
+    live: Arc<AtomicU64>,
 }
 
 const TO_PEER: ByDirection = ByDirection { direction: "client_to_peer" };
@@ -65,15 +72,19 @@ impl TurnMetrics {
         registry.register("turn_dropped_packets", "Packets dropped", self.dropped.clone());
     }
 
-    /// Live allocations.
+    /// Live allocations of all shards, at this moment.
     pub(crate) fn live(&self) -> u64 {
-        let by_transport =
-            |transport: Transport| self.allocations.get_or_create(&ByTransport { transport: transport.name() }).get();
-        Transport::ALL.into_iter().map(by_transport).sum::<i64>().try_into().unwrap_or(0)
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// An allocation has begun; its client has not been told yet.
+    pub(crate) fn began(&self) {
+        self.live.fetch_add(1, Ordering::AcqRel);
     }
 
     /// An allocation has ended.
     pub(crate) fn ended(&self, reason: EndReason) {
+        self.live.fetch_sub(1, Ordering::AcqRel);
         self.ended.get_or_create(&ByReason { reason: reason.name() }).inc();
     }
 

@@ -21,6 +21,7 @@ impl Books {
         let transport = client.transport.name();
         match what {
             AllocationChange::Began => {
+                self.metrics.began();
                 tracing::info!(target: "madang::accounting", allocation, %account, transport, tcp, "an allocation begins");
             }
             AllocationChange::Ended { reason, lasted, to_peers, to_client } => {
