@@ -1,6 +1,7 @@
 //! STUN and TURN on real sockets, around the core in `madang-turn`.
 //!
-//! The first shard ([`crate::shard`]) owns the core and every UDP socket: listeners and relays.
+//! Each shard ([`crate::shard`]) has a core of its own, a UDP socket for each listener (the kernel
+//! divides the clients among them) and the sockets of its relays.
 //! TCP and TLS connections are tokio tasks ([`stream`]) that cut their bytes into messages and
 //! exchange whole messages with the shard through bounded queues.
 //!
