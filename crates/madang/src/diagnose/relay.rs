@@ -123,7 +123,7 @@ fn measure_between(near: &mut Half<'_>, far: &mut Half<'_>, by: Instant) -> Resu
     let to = far.relayed(by)?;
     let mut number = 0_u32;
     // Permissions have to be there on both sides, and the channels that come after them.
-    while !round(near, far, (from, to), number, Instant::now() + AGAIN)?.is_some_and(|_| number > 0) {
+    while round(near, far, (from, to), number, Instant::now() + AGAIN)?.is_none() || number == 0 {
         if Instant::now() >= by {
             return Err(Trouble::Silent);
         }

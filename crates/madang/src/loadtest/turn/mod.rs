@@ -126,7 +126,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.time.0 + options.warm_up.0 > LONGEST {
         return Err("warm-up and time together may be four minutes at most".into());
     }
-    if options.direction == Direction::ClientToClient && options.allocations % 2 != 0 {
+    if options.direction == Direction::ClientToClient && !options.allocations.is_multiple_of(2) {
         return Err("client-to-client needs an even number of allocations".into());
     }
     let report = measure(options)?;
