@@ -20,7 +20,14 @@ const MADANG_PORT = 34_780;
 const COTURN_PORT = 34_790;
 const PORTS = { first: 1024, last: 31_000 };
 
-const load = (direction, allocations, payload, burst, rate, gso = 1) => ({ direction, allocations, payload, burst, rate, gso });
+const load = (direction, allocations, payload, burst, rate, gso = 1) => ({
+  direction,
+  allocations,
+  payload,
+  burst,
+  rate,
+  gso,
+});
 const all = [
   load('client-to-peer', 1, 200, 32, 100_000),
   load('client-to-peer', 1, 200, 32, 400_000),
@@ -35,7 +42,10 @@ const cases = all.filter((_, index) => !picked || picked.includes(index + 1));
 
 /** A process on core 0. @param {string[]} command @param {object} env */
 function pinned(command, env = {}, errors = 'inherit') {
-  return spawn('taskset', ['-c', '0', ...command], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', errors] });
+  return spawn('taskset', ['-c', '0', ...command], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', errors],
+  });
 }
 
 async function startMadang(more = {}) {
@@ -59,12 +69,30 @@ async function startMadang(more = {}) {
 }
 
 async function startCoturn(more = []) {
-  const server = pinned([
-    'turnserver', '-n', '--listening-ip=127.0.0.1', `--listening-port=${COTURN_PORT}`, '--relay-ip=127.0.0.1',
-    '--realm=load', '--use-auth-secret', '--static-auth-secret=load', '--no-tls', '--no-dtls', '--no-cli',
-    '--allow-loopback-peers', `--min-port=${PORTS.first}`, `--max-port=${PORTS.last}`, '--pidfile=', '--log-file=/dev/null', ...more,
-    // Of SCTP, where the kernel has none, it complains on each start.
-  ], {}, 'ignore');
+  const server = pinned(
+    [
+      'turnserver',
+      '-n',
+      '--listening-ip=127.0.0.1',
+      `--listening-port=${COTURN_PORT}`,
+      '--relay-ip=127.0.0.1',
+      '--realm=load',
+      '--use-auth-secret',
+      '--static-auth-secret=load',
+      '--no-tls',
+      '--no-dtls',
+      '--no-cli',
+      '--allow-loopback-peers',
+      `--min-port=${PORTS.first}`,
+      `--max-port=${PORTS.last}`,
+      '--pidfile=',
+      '--log-file=/dev/null',
+      ...more,
+      // Of SCTP, where the kernel has none, it complains on each start.
+    ],
+    {},
+    'ignore',
+  );
   server.stdout.resume();
   // It says nothing that could be waited for.
   await sleep(1500);
@@ -80,7 +108,9 @@ async function stop(server) {
 
 function turn(...options) {
   const command = ['-c', '1', bin, 'loadtest', 'turn', '--json', '--secret', 'load', ...options];
-  return JSON.parse(execFileSync('taskset', command, { encoding: 'utf8', timeout: PATIENCE_MS, stdio: ['ignore', 'pipe', 'inherit'] }));
+  return JSON.parse(
+    execFileSync('taskset', command, { encoding: 'utf8', timeout: PATIENCE_MS, stdio: ['ignore', 'pipe', 'inherit'] }),
+  );
 }
 
 function options({ direction, allocations, payload, burst, rate, gso }) {
@@ -137,7 +167,21 @@ for (const each of cases) {
 }
 if (rows.length) {
   printTable(
-    ['case', 'server', 'CPU-s per million', 'spread', 'user', 'system', 'softirq thread', 'cores', 'offered/s', 'delivered/s', 'lost', "load's own drops", 'load idle'],
+    [
+      'case',
+      'server',
+      'CPU-s per million',
+      'spread',
+      'user',
+      'system',
+      'softirq thread',
+      'cores',
+      'offered/s',
+      'delivered/s',
+      'lost',
+      "load's own drops",
+      'load idle',
+    ],
     rows,
   );
 }
@@ -150,12 +194,15 @@ if (idle > 0) {
     const told = turn('--server', `127.0.0.1:${MADANG_PORT}`, '--pid', String(server.pid), '--idle', String(idle));
     const mega = (bytes) => (bytes / 1e6).toFixed(1);
     const { before, after } = told;
-    printTable(['MB', 'before', 'after'], [
-      ['resident (RSS)', mega(before.rss), mega(after.rss)],
-      ['proportional (PSS)', mega(before.pss), mega(after.pss)],
-      ["the kernel's objects (slab, whole machine)", mega(before.slab), mega(after.slab)],
-      ['UDP sockets (number)', before.udp_sockets, after.udp_sockets],
-    ]);
+    printTable(
+      ['MB', 'before', 'after'],
+      [
+        ['resident (RSS)', mega(before.rss), mega(after.rss)],
+        ['proportional (PSS)', mega(before.pss), mega(after.pss)],
+        ["the kernel's objects (slab, whole machine)", mega(before.slab), mega(after.slab)],
+        ['UDP sockets (number)', before.udp_sockets, after.udp_sockets],
+      ],
+    );
   } catch (why) {
     console.log(`not measured: ${String(why.message).split('\n')[0]} (open files allowed: see ulimit -n)`);
   } finally {
