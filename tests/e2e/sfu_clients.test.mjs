@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { launchFirefox } from './lib/browsers.mjs';
 import { ChildClient } from './lib/child.mjs';
 import { DtlsTap, leadThroughTap } from './lib/dtls_tap.mjs';
-import { looks } from './lib/person.mjs';
+import { everyoneMeets, looks } from './lib/person.mjs';
 import { PythonClient } from './lib/python_client.mjs';
 import { Rig, freshRoom } from './lib/rig.mjs';
 import { binary } from './lib/server.mjs';
-import { everyoneMeets, isForwarded, layersSent } from './lib/sfu.mjs';
+import { isForwarded, layersSent } from './lib/sfu.mjs';
 import { until } from './lib/until.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));

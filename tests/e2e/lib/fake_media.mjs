@@ -59,7 +59,7 @@ export function installFakeMedia(options) {
 
   let audio;
   function microphone() {
-    audio ??= new AudioContext({ sampleRate: 48000 });
+    audio ??= new AudioContext({ sampleRate: 48000, latencyHint: 'playback' });
     void audio.resume();
     const oscillator = audio.createOscillator();
     oscillator.frequency.value = options.tone;

@@ -48,6 +48,18 @@ export function installProbe() {
     };
   }
 
+  /** Frames that this page's own pictures have had, whatever became of them. */
+  async function cameraFrames() {
+    let most = 0;
+    for (const connection of connections) {
+      if (connection.connectionState === 'closed') continue;
+      for (const report of (await connection.getStats()).values()) {
+        if (report.type === 'media-source' && report.kind === 'video') most = Math.max(most, report.frames ?? 0);
+      }
+    }
+    return most;
+  }
+
   /** The colour in the middle of the upper left quarter of the picture on screen, where no shape passes. */
   function colour(participant, source = 'camera') {
     const tile = document.querySelector(
@@ -68,13 +80,21 @@ export function installProbe() {
 
   const listeners = new Map();
   let context;
+  let idle;
+
+  /** Listening costs a browser more than a call does: it rests while nobody asks. */
+  function listen() {
+    context ??= new AudioContext();
+    if (context.state !== 'running') void context.resume();
+    clearTimeout(idle);
+    idle = setTimeout(() => void context.suspend(), 2000);
+  }
 
   /** The loudest frequency in what a participant's microphone sends, and how far it stands out. */
   function sound(participant, source = 'microphone') {
     const track = trackOf(participant, source);
     if (!track) return null;
-    context ??= new AudioContext();
-    void context.resume();
+    listen();
     let analyser = listeners.get(track);
     if (!analyser) {
       analyser = context.createAnalyser();
@@ -118,5 +138,5 @@ export function installProbe() {
     return found;
   }
 
-  window.__probe = { connections, video, colour, sound, pairs };
+  window.__probe = { connections, video, cameraFrames, colour, sound, pairs };
 }

@@ -5,12 +5,6 @@ import assert from 'node:assert/strict';
 export const connections = (person) =>
   person.page.evaluate(() => window.__probe.connections.filter((each) => each.connectionState !== 'closed').length);
 
-/** Everyone meets everyone else. */
-export async function everyoneMeets(people, options) {
-  const others = (person) => people.filter((other) => other !== person);
-  await Promise.all(people.map((person) => person.meets(others(person), options)));
-}
-
 /** One link to the server, and nothing else. */
 export async function isForwarded(person) {
   assert.equal(await connections(person), 1, `${person.name} has one PeerConnection`);
