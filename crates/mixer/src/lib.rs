@@ -1,0 +1,10 @@
+//! Mixing many people's sound and pictures into one of each. No socket, clock, thread or codec
+//! library: time comes as an argument, codecs come behind the traits of [`codec`].
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`picture`] | pictures in I420, and views of them |
+//! | [`codec`] | what a decoder and an encoder are |
+
+pub mod codec;
+pub mod picture;
