@@ -71,12 +71,12 @@ impl Credentials {
     }
 
     /// By whom quotas count `username`: time-limited ones by the part after the time, so that a
-    /// fresh credential brings no fresh quota.
+    /// fresh credential brings no fresh quota. Those without a user are all of one account.
     pub(crate) fn account(&self, username: &str) -> Arc<str> {
-        match username.split_once(':') {
-            Some((_, user)) if !self.users.contains_key(username) && !user.is_empty() => user.into(),
-            _ => username.into(),
+        if self.users.contains_key(username) || expiry(username).is_none() {
+            return username.into();
         }
+        username.split_once(':').map_or("", |(_, user)| user).into()
     }
 }
 
@@ -156,5 +156,8 @@ mod tests {
         let credentials = credentials();
         assert_eq!(credentials.account("1000:bob"), credentials.account("2000:bob"));
         assert_ne!(credentials.account("1000:bob"), credentials.account("1000:eve"));
+        assert_eq!(credentials.account("1000"), credentials.account("2000:"), "they name nobody");
+        assert_ne!(credentials.account("1000"), credentials.account("1000:bob"));
+        assert_eq!(&*credentials.account("alice"), "alice");
     }
 }

@@ -51,6 +51,12 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
+    /// NAT behaviour discovery has to tell clients where the second address is.
+    #[error(
+        "`turn.alternate_addresses` = {0}: behind the NAT of `public_ip` it has a public address of its own; add that \
+         to `public_ip`, after the one of `turn.listen`"
+    )]
+    AlternateBehindNat(IpAddr),
     /// The tasks that accept TCP connections cannot be made.
     #[error("TURN over TCP cannot start: {0}")]
     Accept(io::Error),
@@ -138,7 +144,7 @@ pub(crate) fn start_with(
     let interfaces = interfaces();
     let shards = media.shards();
     let (pairs, turn) = open_pairs(config, &interfaces, shards)?;
-    let (alternate, alternates) = open_alternates(config, &pairs, shards)?;
+    let (alternate, alternates) = open_alternates(config, &pairs, public_ip, shards)?;
     let (tls_listeners, turn_tls) = if tls.is_some() { open_tls(config)? } else { Default::default() };
     let (tls, identity) = tls.map_or((None, None), |tls| (Some(tls.config), tls.identity));
     let encrypted = if identity.is_some() { open_dtls(&turn_tls, &pairs, &interfaces, shards)? } else { Vec::new() };

@@ -13,6 +13,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::dtls::DtlsCounters;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByTransport {
     transport: &'static str,
@@ -21,6 +23,11 @@ struct ByTransport {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByDirection {
     direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +47,7 @@ pub struct TurnMetrics {
     refused: Family<ByReason, Counter>,
     dropped: Family<ByReason, Counter>,
     ended: Family<ByReason, Counter>,
+    dtls: Family<ByResult, Counter>,
     /// Whoever waits for the last one to end can't wait for the gauge above, which lags behind.
     live: Arc<AtomicU64>,
 }
@@ -56,6 +64,7 @@ impl TurnMetrics {
             drop(metrics.ended.get_or_create(&ByReason { reason: reason.name() }));
         }
         metrics.publish(&Counters::default(), &Counters::default(), 0);
+        metrics.publish_dtls(&DtlsCounters::default(), &DtlsCounters::default());
         metrics
     }
 
@@ -69,6 +78,7 @@ impl TurnMetrics {
         registry.register("turn_bindings", "Binding requests answered", self.bindings.clone());
         registry.register("turn_moves", "Changes of address that an allocation has outlived", self.moves.clone());
         registry.register("turn_refused", "Requests refused", self.refused.clone());
+        registry.register("turn_dtls_handshakes", "DTLS handshakes, by what became of them", self.dtls.clone());
         registry.register("turn_dropped_packets", "Packets dropped", self.dropped.clone());
     }
 
@@ -86,6 +96,18 @@ impl TurnMetrics {
     pub(crate) fn ended(&self, reason: EndReason) {
         self.live.fetch_sub(1, Ordering::AcqRel);
         self.ended.get_or_create(&ByReason { reason: reason.name() }).inc();
+    }
+
+    /// The same of DTLS. `asked` are those that have not proven their address yet.
+    pub(crate) fn publish_dtls(&self, before: &DtlsCounters, now: &DtlsCounters) {
+        for (result, grown) in [
+            ("asked", now.asked - before.asked),
+            ("opened", now.opened - before.opened),
+            ("failed", now.failed - before.failed),
+            ("refused", now.refused - before.refused),
+        ] {
+            self.dtls.get_or_create(&ByResult { result }).inc_by(grown);
+        }
     }
 
     /// Takes over what has changed since `before`, and `unsent` more packets that sockets refused.
@@ -139,6 +161,7 @@ mod tests {
         let now =
             Counters { allocations: [1, 2, 0, 0], to_peers: Traffic { packets: 3, bytes: 300 }, ..Counters::default() };
         metrics.publish(&Counters::default(), &now, 7);
+        metrics.publish_dtls(&DtlsCounters::default(), &DtlsCounters { refused: 4, ..DtlsCounters::default() });
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes all");
         for line in [
@@ -146,6 +169,7 @@ mod tests {
             "madang_turn_relayed_bytes_total{direction=\"client_to_peer\"} 300",
             "madang_turn_relayed_packets_total{direction=\"peer_to_client\"} 0",
             "madang_turn_dropped_packets_total{reason=\"unsent\"} 7",
+            "madang_turn_dtls_handshakes_total{result=\"refused\"} 4",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use madang_turn::Alternates;
+use madang_turn::{Address, Alternates};
 use madang_udp::UdpSocket;
 
 use super::{
@@ -89,10 +89,12 @@ pub(super) fn relay_addresses(
 
 /// The listeners that RFC 5780 needs beside `turn.listen`, and what the core is told of them. For
 /// each family: a listener of `turn.listen` and the alternate address stand for two addresses and
-/// two ports, and all four combinations are served.
+/// two ports, and all four combinations are served. Behind 1:1 NAT the first `public_ip` of the
+/// family is that of the listener and the second that of the alternate address.
 pub(super) fn open_alternates(
     config: &TurnConfig,
     pairs: &[Pair],
+    public_ip: &[IpAddr],
     shards: usize,
 ) -> Result<(Vec<Vec<UdpSocket>>, Vec<Alternates>), StartError> {
     let key = "turn.alternate_addresses";
@@ -112,9 +114,23 @@ pub(super) fn open_alternates(
                 opened.push(open_udp(address, shards).map_err(|source| StartError::Open { key, address, source })?);
             }
         }
-        alternates.push(Alternates { addresses: [first.ip().into(), other.into()], ports });
+        alternates.push(Alternates { addresses: seen_as([first.ip(), other], public_ip)?, ports });
     }
     Ok((opened, alternates))
+}
+
+/// Two addresses of this machine, and what the world sees of each.
+fn seen_as(local: [IpAddr; 2], public_ip: &[IpAddr]) -> Result<[Address; 2], StartError> {
+    let behind_nat = |ip: &IpAddr| !ip.is_loopback() && !public_ip.contains(ip);
+    let of_family: Vec<IpAddr> = public_ip.iter().filter(|ip| ip.is_ipv4() == local[0].is_ipv4()).copied().collect();
+    match of_family[..] {
+        [] => Ok(local.map(Address::from)),
+        _ if !local.iter().any(behind_nat) => Ok(local.map(Address::from)),
+        [first, second, ..] => {
+            Ok([Address { local: local[0], public: first }, Address { local: local[1], public: second }])
+        }
+        [_] => Err(StartError::AlternateBehindNat(local[1])),
+    }
 }
 
 /// UDP on the addresses of `turn.tls_listen`, for DTLS alone, where they aren't open anyway.
@@ -131,4 +147,29 @@ pub(super) fn open_dtls(
         open_udp(address, shards).map_err(failed)
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(local: [&str; 2], public: &[&str]) -> Option<[String; 2]> {
+        let ip = |text: &&str| text.parse::<IpAddr>().expect("an address");
+        let public: Vec<IpAddr> = public.iter().map(ip).collect();
+        let seen = seen_as([ip(&local[0]), ip(&local[1])], &public).ok()?;
+        Some(seen.map(|address| address.public.to_string()))
+    }
+
+    #[test]
+    fn alternate_addresses_are_told_as_the_world_sees_them() {
+        let private = ["10.0.0.1", "10.0.0.2"];
+        let told = |addresses: [&str; 2]| Some(addresses.map(str::to_owned));
+        assert_eq!(seen(private, &[]), told(private));
+        assert_eq!(seen(private, &["203.0.113.1", "203.0.113.2"]), told(["203.0.113.1", "203.0.113.2"]));
+        assert_eq!(seen(private, &["203.0.113.1"]), None, "nobody would know the second");
+        assert_eq!(seen(private, &["2001:db8::1"]), told(private), "another family's says nothing");
+        let public = ["203.0.113.1", "203.0.113.2"];
+        assert_eq!(seen(public, &["203.0.113.1", "203.0.113.2"]), told(public));
+        assert_eq!(seen(["127.0.0.1", "127.0.0.2"], &["203.0.113.1"]), told(["127.0.0.1", "127.0.0.2"]));
+    }
 }

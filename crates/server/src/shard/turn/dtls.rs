@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     tls::Identity,
-    turn::dtls::{DtlsLimits, DtlsListener, DtlsOutput},
+    turn::dtls::{DtlsCounters, DtlsLimits, DtlsListener, DtlsOutput},
 };
 
 /// What a client has said inside its session.
@@ -88,6 +88,11 @@ impl Dtls {
         }
         // Never at once again, whatever a listener says.
         self.due = self.due.map(|due| due.max(now + Duration::from_millis(1)));
+    }
+
+    /// What has happened on all listeners so far.
+    pub(super) fn counters(&self) -> DtlsCounters {
+        self.listeners.iter().map(DtlsListener::counters).fold(DtlsCounters::default(), |sum, one| sum + one)
     }
 
     /// When time has to pass.

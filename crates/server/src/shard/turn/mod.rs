@@ -9,31 +9,30 @@ mod dtls;
 mod pace;
 mod ports;
 mod tcp;
+mod ways;
 
 use std::{
-    collections::HashMap,
     io,
     net::SocketAddr,
     time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
-use madang_turn::{Body, Counters, Icmp, Input, OpenRelay, Output, RelayId, Reload, Route, Server, Shard, Transmit};
-use madang_udp::{Place, ReceiveBatch, SendBatch, UdpSocket};
+use madang_turn::{Counters, Icmp, Input, Output, RelayId, Reload, Server, Shard};
+use madang_udp::{ReceiveBatch, UdpSocket};
 use madang_wire::{FiveTuple, Transport};
 use mio::Registry;
 
 use super::{FromRelay, ShardSender, Source, live_relays::LiveRelays, relay_id};
 use crate::{
     tls::Identity,
-    turn::{PacketSender, RelaySockets, TurnMetrics},
+    turn::{PacketSender, RelaySockets, TurnMetrics, dtls::DtlsCounters},
 };
-use books::Books;
-use dtls::{Dtls, News};
+use dtls::News;
 use pace::Pace;
 use ports::Ports;
 pub(crate) use tcp::TcpRelayCommand;
-use tcp::TcpRelays;
+use ways::{Origin, Stream, Ways, Whereabouts};
 
 /// Messages that are received before all that came of them is sent. With merging (UDP_GRO) each
 /// may hold dozens of datagrams.
@@ -85,70 +84,6 @@ pub(crate) enum StreamCommand {
     Closed { client: FiveTuple, connection: u64 },
 }
 
-struct Stream {
-    connection: u64,
-    to: PacketSender,
-    /// The shard on which its allocation lives, when that is another one.
-    lives_on: Option<Shard>,
-}
-
-/// The input that is being handled: whose, and where its bytes are.
-#[derive(Clone, Copy)]
-struct Origin<'a> {
-    client: Option<FiveTuple>,
-    bytes: Whereabouts<'a>,
-}
-
-#[derive(Clone, Copy)]
-enum Whereabouts<'a> {
-    /// They were received, and stay until the batch is sent.
-    Received(Place),
-    /// They go when the input has been handled.
-    Passing(&'a [u8]),
-    /// There are none: the client has gone.
-    Ended,
-}
-
-impl<'a> Origin<'a> {
-    /// Of an input without bytes.
-    const NOWHERE: Self = Self::passing(&[]);
-
-    const fn passing(data: &'a [u8]) -> Self {
-        Self { client: None, bytes: Whereabouts::Passing(data) }
-    }
-
-    /// The bytes; `received` is what places are in.
-    fn data<'b>(&self, received: &'b [u8]) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        match self.bytes {
-            Whereabouts::Received(place) => place.of(received),
-            Whereabouts::Passing(data) => data,
-            Whereabouts::Ended => &[],
-        }
-    }
-}
-
-/// The ways out.
-struct Ways {
-    ports: Ports,
-    streams: HashMap<FiveTuple, Stream>,
-    dtls: Dtls,
-    /// Clients over DTLS whose allocations live here and whose sessions are on another shard.
-    dtls_elsewhere: HashMap<FiveTuple, Shard>,
-    tcp: TcpRelays,
-    out: SendBatch,
-    /// What was sent to media ports of ours since this was last taken.
-    to_media: Vec<FromRelay>,
-    /// What other shards are to get.
-    to_siblings: Vec<(Shard, FromSibling)>,
-    shard: Shard,
-    books: Books,
-    /// Packets that found no room.
-    unsent: u64,
-}
-
 /// The UDP sockets that clients reach.
 #[derive(Default)]
 pub(crate) struct Listeners {
@@ -165,6 +100,7 @@ pub(crate) struct TurnPart {
     ways: Ways,
     metrics: TurnMetrics,
     published: Counters,
+    published_dtls: DtlsCounters,
     publish_at: Instant,
     clock_due: Instant,
     pace: Pace,
@@ -182,21 +118,10 @@ impl TurnPart {
         Self {
             core,
             received: ReceiveBatch::new(MESSAGES, 0),
-            ways: Ways {
-                ports: Ports::new(listeners, relay_sockets, shard, live),
-                streams: HashMap::new(),
-                dtls: Dtls::default(),
-                dtls_elsewhere: HashMap::new(),
-                tcp: TcpRelays::default(),
-                out: SendBatch::new(SEND_BYTES, SEND_PACKETS),
-                to_media: Vec::new(),
-                to_siblings: Vec::new(),
-                shard,
-                books: Books::new(metrics.clone()),
-                unsent: 0,
-            },
+            ways: Ways::new(Ports::new(listeners, relay_sockets, shard, live), shard, &metrics),
             metrics,
             published: Counters::default(),
+            published_dtls: DtlsCounters::default(),
             publish_at: Instant::now(),
             clock_due: Instant::now() + CLOCK,
             pace: Pace::new(Instant::now()),
@@ -424,9 +349,12 @@ impl TurnPart {
             return Some(self.publish_at);
         }
         self.publish_at = now + PUBLISH;
+        let dtls = self.ways.dtls.counters();
+        self.metrics.publish_dtls(&self.published_dtls, &dtls);
+        let dtls_had_news = std::mem::replace(&mut self.published_dtls, dtls) != dtls;
         let counters = self.core.counters();
         if *counters == self.published && self.ways.unsent == 0 {
-            return None;
+            return dtls_had_news.then_some(self.publish_at);
         }
         self.metrics.publish(&self.published, counters, std::mem::take(&mut self.ways.unsent));
         self.published = counters.clone();
@@ -465,181 +393,6 @@ fn settle(
             }
         }
     }
-}
-
-impl Ways {
-    fn transmit(&mut self, now: Instant, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
-        match transmit.route {
-            Route::Peer { relay, to } if transmit.dont_fragment => {
-                self.send_whole(relay, to, transmit, received, origin);
-            }
-            Route::Peer { relay, to } => {
-                self.push(Ports::number_of_relay(relay), to, transmit, received, origin);
-            }
-            Route::Client(client) if client.transport.is_stream() => {
-                let sent = self.streams.get(&client).is_some_and(|stream| {
-                    stream.to.send(&[transmit.head.as_slice(), body(transmit, received, origin), padding(transmit)])
-                });
-                if !sent && !transmit.is_data() {
-                    // Without its answer the client is lost; its task sees the queue end and hangs up.
-                    self.streams.remove(&client);
-                }
-                self.unsent += u64::from(!sent);
-            }
-            Route::Client(client) if client.transport == Transport::Dtls => {
-                let packet = [transmit.head.as_slice(), body(transmit, received, origin), padding(transmit)].concat();
-                match self.dtls_elsewhere.get(&client) {
-                    Some(&shard) => {
-                        let to_dtls = FromSibling::ToDtls { client, data: packet.into() };
-                        self.to_siblings.push((shard, to_dtls));
-                    }
-                    None => self.unsent += u64::from(!self.send_dtls(now, &client, &packet, received)),
-                }
-            }
-            Route::Client(client) => match self.ports.number_of_listener(client.server) {
-                Some(listener) => self.push(listener, client.client, transmit, received, origin),
-                None => self.unsent += 1,
-            },
-            Route::Media { relayed, to } => {
-                let data = Bytes::copy_from_slice(body(transmit, received, origin));
-                self.to_media.push(FromRelay { relayed, media: to, data });
-            }
-            Route::Sibling { shard, from, to } => {
-                let data = Bytes::copy_from_slice(body(transmit, received, origin));
-                self.to_siblings.push((shard, FromSibling::Data { from, to, data }));
-            }
-        }
-    }
-
-    /// Sends a packet that must not be fragmented: by itself, for the socket is told so meanwhile.
-    fn send_whole(&mut self, relay: RelayId, to: SocketAddr, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
-        self.flush(received);
-        let dont =
-            |ways: &Self, dont| ways.ports.relay(relay).is_some_and(|socket| socket.set_dont_fragment(dont).is_ok());
-        if !dont(self, true) {
-            self.unsent += 1;
-            return;
-        }
-        self.push(Ports::number_of_relay(relay), to, transmit, received, origin);
-        self.flush(received);
-        dont(self, false);
-    }
-
-    /// Another shard has what this input is about.
-    fn pass_on(&mut self, shard: Shard, received: &[u8], origin: Origin<'_>) {
-        let Some(client) = origin.client else { return };
-        let data = Bytes::copy_from_slice(origin.data(received));
-        let passed = match self.streams.get_mut(&client) {
-            Some(stream) if client.transport.is_stream() => {
-                let (connection, to) = (stream.connection, stream.to.clone());
-                let former = stream.lives_on.replace(shard).filter(|former| *former != shard);
-                if let Some(former) = former {
-                    self.to_siblings.push((former, FromSibling::Closed { client, connection }));
-                }
-                FromSibling::Frame { client, connection, to, data }
-            }
-            _ if client.transport == Transport::Dtls => match origin.bytes {
-                Whereabouts::Ended => FromSibling::DtlsClosed { client },
-                _ => FromSibling::DtlsPacket { client, session: self.shard, data },
-            },
-            _ => FromSibling::Packet { from: client, data },
-        };
-        self.to_siblings.push((shard, passed));
-    }
-
-    fn tell_closed(&mut self, client: FiveTuple, stream: &Stream) {
-        if let Some(shard) = stream.lives_on {
-            let closed = FromSibling::Closed { client, connection: stream.connection };
-            self.to_siblings.push((shard, closed));
-        }
-    }
-
-    fn push(&mut self, socket: u32, to: SocketAddr, transmit: &Transmit, received: &[u8], origin: Origin<'_>) {
-        let head = transmit.head.as_slice();
-        let (own, place): (&[u8], Place) = match (&transmit.body, origin.bytes) {
-            (Body::Input(range), Whereabouts::Received(place)) => (&[], place.part(range.clone())),
-            _ => (body(transmit, received, origin), Place::NOWHERE),
-        };
-        if self.out.push_by(socket, to, &[head, own], place, transmit.padding).is_ok() {
-            return;
-        }
-        self.flush(received);
-        self.unsent += u64::from(self.out.push_by(socket, to, &[head, own], place, transmit.padding).is_err());
-    }
-
-    fn receive_dtls(&mut self, now: Instant, listener: usize, from: SocketAddr, datagram: &[u8], received: &[u8]) {
-        let Self { dtls, out, ports, unsent, .. } = self;
-        let number = u32::try_from(listener).unwrap_or(u32::MAX);
-        dtls.receive(now, listener, from, datagram, |to, datagram| {
-            *unsent += push_copy(out, ports, received, number, to, datagram);
-        });
-    }
-
-    fn send_dtls(&mut self, now: Instant, client: &FiveTuple, packet: &[u8], received: &[u8]) -> bool {
-        let Some(number) = self.ports.number_of_listener(client.server) else { return false };
-        let Self { dtls, out, ports, unsent, .. } = self;
-        dtls.send(now, number as usize, client.client, packet, |to, datagram| {
-            *unsent += push_copy(out, ports, received, number, to, datagram);
-        })
-    }
-
-    fn pass_time_in_dtls(&mut self, now: Instant, received: &[u8]) {
-        let Self { dtls, out, ports, unsent, .. } = self;
-        dtls.timeout(now, |listener, to, datagram| {
-            let number = u32::try_from(listener).unwrap_or(u32::MAX);
-            *unsent += push_copy(out, ports, received, number, to, datagram);
-        });
-    }
-
-    /// A full socket buffer loses packets, as a network would; it ends nothing.
-    fn flush(&mut self, received: &[u8]) {
-        if !self.out.is_empty() {
-            let Self { out, ports, .. } = self;
-            self.unsent += out.flush_all(received, |number| ports.socket(number)).dropped;
-        }
-    }
-
-    fn open_relay(&mut self, registry: &Registry, received: &[u8], wish: &OpenRelay) -> Option<SocketAddr> {
-        // What waits may be for a relay that had the same number.
-        self.flush(received);
-        match self.ports.open(registry, wish) {
-            Ok(relayed) => {
-                tracing::debug!(%relayed, "a relay is open");
-                Some(relayed)
-            }
-            Err(why) => {
-                tracing::warn!(%why, "no relay can be opened");
-                None
-            }
-        }
-    }
-
-    fn close_relay(&mut self, received: &[u8], relay: RelayId) {
-        if let Some(relayed) = self.tcp.close(relay) {
-            self.ports.relay_sockets().release(relayed);
-            return;
-        }
-        self.flush(received);
-        self.ports.close(relay);
-    }
-}
-
-/// Puts a copy of a packet behind the others; says how many were lost for want of room.
-fn push_copy(out: &mut SendBatch, ports: &Ports, received: &[u8], listener: u32, to: SocketAddr, packet: &[u8]) -> u64 {
-    if out.push_by(listener, to, &[packet], Place::NOWHERE, 0).is_ok() {
-        return 0;
-    }
-    let lost = out.flush_all(received, |number| ports.socket(number)).dropped;
-    lost + u64::from(out.push_by(listener, to, &[packet], Place::NOWHERE, 0).is_err())
-}
-
-/// The bytes between a packet's head and its padding.
-fn body<'a>(transmit: &'a Transmit, received: &'a [u8], origin: Origin<'a>) -> &'a [u8] {
-    transmit.body(origin.data(received))
-}
-
-fn padding(transmit: &Transmit) -> &'static [u8] {
-    &[0; 4][..transmit.padding.min(4)]
 }
 
 /// The wall clock.

@@ -32,6 +32,8 @@ mod tests;
 use std::{
     collections::{BTreeSet, HashMap},
     net::SocketAddr,
+    ops::Add,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -92,6 +94,20 @@ pub struct DtlsCounters {
     pub failed: u64,
     /// Clients refused because of a limit.
     pub refused: u64,
+}
+
+impl Add for DtlsCounters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            begun: self.begun + other.begun,
+            opened: self.opened + other.opened,
+            failed: self.failed + other.failed,
+            refused: self.refused + other.refused,
+        }
+    }
 }
 
 /// See the module.
@@ -185,6 +201,18 @@ impl DtlsListener {
 
     /// Takes a datagram of a client.
     pub fn receive(&mut self, now: Instant, client: SocketAddr, datagram: &[u8]) {
+        self.apart(client, |listener| listener.take_datagram(now, client, datagram));
+    }
+
+    /// Should dimpl ever panic over what a client has sent, that client's session ends and no other.
+    fn apart(&mut self, client: SocketAddr, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            tracing::error!("dtls: a session has come to a state that it should not; it ends");
+            self.end(client);
+        }
+    }
+
+    fn take_datagram(&mut self, now: Instant, client: SocketAddr, datagram: &[u8]) {
         if datagram.len() > LONGEST || !Self::is_dtls(datagram) {
             return;
         }
@@ -224,15 +252,22 @@ impl DtlsListener {
     /// Lets time pass.
     pub fn timeout(&mut self, now: Instant) {
         while let Some((_, client)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            let Some(session) = self.sessions.get_mut(&client) else {
+            if !self.sessions.contains_key(&client) {
                 self.deadlines.pop_first();
                 continue;
-            };
-            if session.due(&self.limits) <= now {
-                session.timeout(now, &self.limits);
             }
-            self.flush(now, client);
+            self.apart(client, |listener| listener.wake(now, client));
         }
+    }
+
+    /// Lets time pass for one session.
+    fn wake(&mut self, now: Instant, client: SocketAddr) {
+        if let Some(session) = self.sessions.get_mut(&client)
+            && session.due(&self.limits) <= now
+        {
+            session.timeout(now, &self.limits);
+        }
+        self.flush(now, client);
     }
 
     /// What is to be done. Call it until it returns [`DtlsOutput::Timeout`].
