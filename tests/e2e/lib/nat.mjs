@@ -13,7 +13,6 @@ const natlab = process.env.NATLAB_BIN ?? path.join(root, 'target/debug/natlab');
 
 /** Where the server is. */
 export const serverAddress = '203.0.113.1';
-export const otherAddress = '203.0.113.2';
 
 const independent = 'endpoint-independent';
 const address = 'address-dependent';
@@ -40,7 +39,7 @@ export class Internet {
   constructor() {
     this.space = this.#made('internet');
     forward(this.space);
-    for (const own of [serverAddress, otherAddress]) this.space.run('ip', 'addr', 'add', `${own}/32`, 'dev', 'lo');
+    this.space.run('ip', 'addr', 'add', `${serverAddress}/32`, 'dev', 'lo');
   }
 
   #made(label) {
