@@ -8,6 +8,4 @@ pub mod relay;
 pub mod signaling;
 pub mod source;
 pub mod stamp;
-pub mod vp8;
-pub mod vp9;
 pub mod webm;

@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use madang_media::frames::{av1, h264, vp8, vp9};
+
 use crate::{
     clip::{self, Clip, Codec, Layer, Level},
     stamp::{Clock, Stamp},
-    vp8, vp9,
 };
 
 /// The largest payload: with RTP, SRTP, UDP, IP and a relay's header it fits in 1280 bytes, the
@@ -74,6 +75,8 @@ enum Packetizer {
     Opus,
     Vp8(vp8::Packetizer),
     Vp9(vp9::Packetizer),
+    H264,
+    Av1,
 }
 
 impl Source {
@@ -214,6 +217,8 @@ impl Packetizer {
             Codec::Opus => Self::Opus,
             Codec::Vp8 => Self::Vp8(vp8::Packetizer::new(LARGEST_PAYLOAD, seed)),
             Codec::Vp9 => Self::Vp9(vp9::Packetizer::new(LARGEST_PAYLOAD, seed)),
+            Codec::H264 => Self::H264,
+            Codec::Av1 => Self::Av1,
         }
     }
 
@@ -226,6 +231,8 @@ impl Packetizer {
                 packetizer.packetize(frame, place.0.map_or(base, clip::temporal)).collect()
             }
             Self::Vp9(packetizer) => packetizer.packetize(frame, is_keyframe).collect(),
+            Self::H264 => h264::packetize(frame, LARGEST_PAYLOAD),
+            Self::Av1 => av1::packetize(frame, LARGEST_PAYLOAD),
         }
     }
 }

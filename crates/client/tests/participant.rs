@@ -14,8 +14,8 @@ use madang_client::{
     signaling::{self, Settings},
     source::{Marks, Outgoing, Source},
     stamp::Clock,
-    vp8,
 };
+use madang_media::frames::vp8;
 use madang_media::session::{
     LayerId, Line, LocalCandidate, MediaPacket, OutgoingPacket, Role as End, Session, SessionConfig, SessionEvent,
     SessionOutput, Transmit, VideoCodec,

@@ -1,5 +1,5 @@
 //! The server's media, sans-IO: sessions with ICE, DTLS, SRTP and SCTP, and the forwarder (SFU)
-//! between them.
+//! between them, and frames as they are packed into RTP ([`frames`]).
 //!
 //! [`session`] is the only place that names str0m; what it sends goes by [`egress`]. [`sfu`] is one shard's forwarder: give it
 //! packets, commands and the time by [`sfu::Sfu::handle_input`], then drain
@@ -10,6 +10,7 @@
 //! without rtcp-mux (RFC 5761 is required).
 
 pub mod egress;
+pub mod frames;
 pub mod payload;
 pub mod session;
 pub mod sfu;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::{Clip, Codec, Size};
-use crate::vp8::Temporal;
+use madang_media::frames::vp8::Temporal;
 
 /// A size of the test picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,11 +1,6 @@
-//! From RTP packets to frames, and what can be said of them without decoding.
+//! What can be said of the frames that come, without decoding them.
 
-mod assembler;
-mod continuity;
-mod payload;
 mod reception;
 
-pub use assembler::{Arrival, Assembler, Frame, Packet};
-pub use continuity::Continuity;
-pub use payload::FrameInfo;
+pub use madang_media::frames::{Arrival, Assembler, Continuity, Frame, FrameInfo, Packet};
 pub use reception::{Figures, Received, Reception};

@@ -1,6 +1,6 @@
 //! What a VP8 frame says of itself, RFC 6386 §9.1.
 
-use crate::clip::Size;
+use super::super::Size;
 
 /// Whether a frame refers to no other.
 #[must_use]

@@ -1,6 +1,6 @@
 //! What a VP9 frame says of itself: the uncompressed header of the bitstream specification, §6.2.
 
-use crate::clip::Size;
+use super::super::Size;
 
 /// Whether a frame refers to no other.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Whether a decoder could show a frame, told from the frame counters: a frame is of no use when
 //! one that it refers to is missing.
 
-use super::payload::FrameInfo;
+use super::FrameInfo;
 
 /// Follows the frames of one stream.
 #[derive(Clone, Copy, Debug, Default)]

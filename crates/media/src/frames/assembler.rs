@@ -7,8 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::payload::{FrameInfo, unpack};
-use crate::clip::Codec;
+use super::{
+    Codec,
+    piece::{Begins, FrameInfo, Joiner, begins, info},
+};
 
 /// How long a missing packet is waited for: two rounds of NACK over a long path.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -62,13 +64,32 @@ pub struct Assembler {
     /// When the packet at the front is given up.
     gives_up: Option<Instant>,
     arrivals: VecDeque<Arrival>,
+    before: Before,
+}
+
+/// What is known of the packet before the first that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// It ended a frame.
+    End,
+    /// It was of a frame with this time stamp, and left out.
+    Within(u32),
+    /// It never came.
+    Unknown,
 }
 
 impl Assembler {
     /// An assembler of one stream.
     #[must_use]
     pub const fn new(codec: Codec) -> Self {
-        Self { codec, waiting: VecDeque::new(), next: None, gives_up: None, arrivals: VecDeque::new() }
+        Self {
+            codec,
+            waiting: VecDeque::new(),
+            next: None,
+            gives_up: None,
+            arrivals: VecDeque::new(),
+            before: Before::Unknown,
+        }
     }
 
     /// Takes a packet. Duplicates, and those that come after they were given up, are left out.
@@ -98,6 +119,7 @@ impl Assembler {
         // What stands before the hole is the beginning of a frame that can't be whole any more.
         self.waiting.drain(..hole + missing);
         self.skip(hole + missing);
+        self.before = Before::Unknown;
         self.arrivals.push_back(Arrival::Lost(missing as u64));
         self.advance(now);
     }
@@ -118,6 +140,7 @@ impl Assembler {
         let present = self.waiting.iter().flatten().count() as u64;
         self.arrivals.push_back(Arrival::Lost(passed - present));
         self.waiting.clear();
+        self.before = Before::Unknown;
         self.next = Some(sequence);
     }
 
@@ -128,9 +151,17 @@ impl Assembler {
     /// Drops packets at the front that belong to a frame whose beginning is gone.
     fn drop_headless(&mut self) {
         while let Some(Some(packet)) = self.waiting.front() {
-            if unpack(self.codec, &packet.payload).is_some_and(|piece| piece.starts_frame) {
-                return;
+            let is_next = match self.before {
+                Before::End => true,
+                Before::Within(timestamp) => timestamp != packet.timestamp,
+                Before::Unknown => false,
+            };
+            match begins(self.codec, &packet.payload) {
+                Some(Begins::Yes) => return,
+                Some(Begins::Perhaps) if is_next => return,
+                _ => {}
             }
+            self.before = if packet.is_marked { Before::End } else { Before::Within(packet.timestamp) };
             self.waiting.pop_front();
             self.skip(1);
         }
@@ -171,19 +202,16 @@ impl Assembler {
     fn take(&mut self, length: usize) {
         let mut packets = self.waiting.drain(..length).flatten();
         let Some(first) = packets.next() else { return };
-        let mut frame =
-            Frame { timestamp: first.timestamp, info: FrameInfo::default(), data: Vec::new(), at: first.at };
-        if let Some(piece) = unpack(self.codec, &first.payload) {
-            frame.info = piece.info;
-            frame.data.extend_from_slice(piece.data);
-        }
+        let mut joiner = Joiner::new(self.codec);
+        joiner.append(&first.payload);
+        let (info, mut at) = (info(self.codec, &first.payload), first.at);
         for packet in packets {
-            if let Some(piece) = unpack(self.codec, &packet.payload) {
-                frame.data.extend_from_slice(piece.data);
-            }
-            frame.at = frame.at.max(packet.at);
+            joiner.append(&packet.payload);
+            at = at.max(packet.at);
         }
+        let frame = Frame { timestamp: first.timestamp, info, data: joiner.finish(), at };
         self.arrivals.push_back(Arrival::Frame(frame));
+        self.before = Before::End;
         self.skip(length);
         self.gives_up = None;
     }
@@ -193,8 +221,11 @@ impl Assembler {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{
+        h264,
+        vp8::{Packetizer, Temporal},
+    };
     use super::*;
-    use crate::vp8::{Packetizer, Temporal};
 
     const STEP: Duration = Duration::from_millis(1);
 
@@ -271,6 +302,35 @@ mod tests {
         assert_eq!(drain(&mut assembler), (bodies, 10_000));
     }
 
+    #[test]
+    fn where_the_format_does_not_say_what_begins_a_frame_the_end_of_the_one_before_does() {
+        let start = Instant::now();
+        let mut sequence = 0;
+        let mut packets = Vec::new();
+        let frames: Vec<Vec<u8>> =
+            (0..6u8).map(|index| [&[0, 0, 0, 1, 0x41][..], &[index + 1; 250]].concat()).collect();
+        for (index, frame) in (0..).zip(&frames) {
+            let pieces = h264::packetize(frame, 100);
+            let last = pieces.len() - 1;
+            for (piece, payload) in pieces.into_iter().enumerate() {
+                sequence += 1;
+                let payload = payload.into();
+                packets.push(Packet { sequence, timestamp: index, is_marked: piece == last, payload, at: start });
+            }
+        }
+        // The first piece of frame 0, the second of frame 2, and the last of frame 4, with its marker.
+        for gone in [14, 7, 0] {
+            packets.remove(gone);
+        }
+        let mut assembler = Assembler::new(Codec::H264);
+        packets.into_iter().for_each(|packet| assembler.push(packet));
+        while let Some(at) = assembler.timeout() {
+            assembler.handle_timeout(at);
+        }
+        let kept: Vec<Vec<u8>> = [1, 3].iter().map(|index| frames[*index].clone()).collect();
+        assert_eq!(drain(&mut assembler), (kept, 2), "of frame 5 nobody can know that its first piece is the first");
+    }
+
     proptest! {
         #[test]
         fn frames_come_out_whole_and_in_order_however_packets_are_shuffled(
@@ -289,10 +349,10 @@ mod tests {
         fn any_packets_are_taken(
             packets in proptest::collection::vec(
                 (0..5000u64, any::<u32>(), any::<bool>(), proptest::collection::vec(any::<u8>(), 0..12)), 0..60),
-            vp9: bool,
+            codec in proptest::sample::select(Codec::ALL.to_vec()),
         ) {
             let mut at = Instant::now();
-            let mut assembler = Assembler::new(if vp9 { Codec::Vp9 } else { Codec::Vp8 });
+            let mut assembler = Assembler::new(codec);
             for (sequence, timestamp, is_marked, payload) in packets {
                 at += STEP * 50;
                 assembler.push(Packet { sequence, timestamp, is_marked, payload: payload.into(), at });
