@@ -16,7 +16,7 @@ build: ## the release binary, target/release/madang
 test: ## every test; installs browsers and clients first
 	@scripts/test.sh
 
-test-full: ## the same with the whole ICE matrix, not a part of it
+test-full: ## the same with the whole ICE matrix, and half a minute of fuzzing each target
 	@NATLAB_FULL=1 scripts/test.sh
 
 e2e: ## the browser tests alone; ONLY='mesh relay' picks files, TEST='…' tests by name

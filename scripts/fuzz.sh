@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for SECONDS_EACH seconds (60 without it); ONLY='a b' picks some.
-# CHECK=1 only sees whether they still compile.
+# REPLAY=1 builds all of them and gives each its seeds alone, which takes seconds.
 #
 # With Rust's nightly toolchain under AddressSanitizer; on stable without it, which finds panics,
 # overflows and endless loops all the same.
@@ -8,10 +8,21 @@ source "$(dirname "$0")/lib.sh"
 build_needs
 want "a C++ compiler, for libFuzzer" "g++" have c++
 install_missing
-if [ -n "${CHECK:-}" ]; then
-  cargo check --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+targets=${ONLY:-$(sed -n 's#^path = "fuzz_targets/\(.*\)\.rs"#\1#p' fuzz/Cargo.toml)}
+
+if [ -n "${REPLAY:-}" ]; then
+  cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target
+  for target in $targets; do
+    # Single files are run as they are; without the coverage that only cargo-fuzz builds in, nothing is made of them.
+    seeds=(fuzz/seeds/"$target"/*)
+    "target/debug/$target" "${seeds[@]}" >target/fuzz-replay.log 2>&1 || {
+      tail -40 target/fuzz-replay.log >&2
+      die "The fuzz target $target fails on one of its seeds: see above."
+    }
+  done
   exit
 fi
+
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-fuzz
 fuzz=(cargo fuzz)
 options=(--sanitizer none)
@@ -19,7 +30,9 @@ if rustup toolchain list 2>/dev/null | grep -q nightly; then
   fuzz=(cargo +nightly fuzz)
   options=()
 fi
-for target in ${ONLY:-$("${fuzz[@]}" list)}; do
+for target in $targets; do
   say "fuzz $target"
-  "${fuzz[@]}" run "${options[@]}" "$target" -- -max_total_time="${SECONDS_EACH:-60}" -print_final_stats=1
+  mkdir -p "fuzz/corpus/$target"
+  "${fuzz[@]}" run "${options[@]}" "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+    -max_total_time="${SECONDS_EACH:-60}" -print_final_stats=1
 done

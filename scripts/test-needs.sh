@@ -22,6 +22,7 @@ fi
 build_needs
 want "Node.js 18 or newer" "nodejs" have node
 want "npm" "npm" have npm
+want "a C++ compiler, for the fuzz targets" "g++" have c++
 want "Chromium" "$chromium_package" chromium_works
 want "Firefox ESR" "$firefox_package" firefox_works
 want "PulseAudio, Firefox's sound card" "pulseaudio" have pulseaudio

@@ -11,6 +11,10 @@ else
   cargo test --workspace --locked
 fi
 
+say "Fuzz targets, each on its seeds"
+REPLAY=1 scripts/fuzz.sh
+if [ "${NATLAB_FULL:-}" = 1 ]; then SECONDS_EACH=30 scripts/fuzz.sh; fi
+
 say "Web: unit tests"
 # Node 18 hides the `crypto` that every browser has.
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || export NODE_OPTIONS=--experimental-global-webcrypto
