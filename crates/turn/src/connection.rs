@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,9 +15,10 @@ use madang_wire::{
 };
 
 use crate::{
-    Output,
+    Allowance, Output,
     allocation::AllocationId,
     authentication::Authenticated,
+    bucket::Bucket,
     io::{ConnectionId, RelayId, Shard},
     reply::Reply,
     server::{Refusal, Request, Server},
@@ -35,6 +37,8 @@ pub(crate) struct Connection {
     allocation: AllocationId,
     peer: SocketAddr,
     state: State,
+    /// What its allocation carries by TCP.
+    bandwidth: Arc<Bucket>,
 }
 
 #[derive(Debug)]
@@ -126,11 +130,13 @@ impl Server {
             return None;
         }
         let connection = self.connections.new_id(shard);
+        let sibling = ids.first().and_then(|id| self.connections.by_id.get(id));
+        let bandwidth = sibling.map(|sibling| sibling.bandwidth.clone()).unwrap_or_default();
         ids.push(connection);
         if let State::Connecting { until, .. } | State::Unbound { until } = state {
             self.timers.set(until, Timer::ConnectionExpires(connection));
         }
-        self.connections.by_id.insert(connection, Connection { allocation: id, peer, state });
+        self.connections.by_id.insert(connection, Connection { allocation: id, peer, state, bandwidth });
         self.outbox.counters.connections += 1;
         Some((connection, relay))
     }
@@ -194,7 +200,15 @@ impl Server {
     }
 
     pub(crate) fn splice(&mut self, client: FiveTuple, connection: ConnectionId) {
-        self.outbox.outputs.push_back(Output::Splice { client, connection });
+        let Some(of_peer) = self.connections.by_id.get(&connection) else { return };
+        let Some(allocation) = self.allocations.get(of_peer.allocation) else { return };
+        let allowance = Allowance {
+            bandwidth: self.config.limits.bandwidth,
+            quota: self.config.quota.clone(),
+            account: allocation.lease.account.clone(),
+            own: of_peer.bandwidth.clone(),
+        };
+        self.outbox.outputs.push_back(Output::Splice { client, connection, allowance });
     }
 
     /// Bytes that the shell has passed through a connection.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, ops::Range, time::Instant};
 
 use madang_wire::{FiveTuple, stun::AddressFamily};
 
-use crate::{AllocationEvent, Reload};
+use crate::{AllocationEvent, Allowance, Reload};
 
 /// A relay socket of the shell. The core gives the number; it may be reused after
 /// [`Output::CloseRelay`].
@@ -175,6 +175,8 @@ pub enum Output {
         client: FiveTuple,
         /// The peer's.
         connection: ConnectionId,
+        /// How fast.
+        allowance: Allowance,
     },
     /// Close a peer's connection, or give up making it, and with it the client's connection that
     /// it is spliced with.

@@ -31,6 +31,7 @@
 
 mod allocate;
 mod allocation;
+mod allowance;
 mod alternates;
 mod authentication;
 mod binding;
@@ -65,6 +66,7 @@ mod retransmission;
 mod server;
 mod timer;
 
+pub use allowance::Allowance;
 pub use alternates::{Address, Alternates};
 pub use config::{Bandwidth, Config, Directory, Limits, Reload};
 pub use counters::{Counters, Traffic};

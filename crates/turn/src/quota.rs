@@ -42,6 +42,17 @@ pub(crate) struct Account {
     bucket: Bucket,
 }
 
+impl Account {
+    pub(crate) fn new(name: Arc<str>) -> Self {
+        Self { name, bucket: Bucket::default() }
+    }
+
+    /// What its allocations together relay.
+    pub(crate) fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+}
+
 /// A place in the quota. It goes back with [`Quota::release`].
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -84,10 +95,10 @@ impl Quota {
         }
         held.total += 1;
         *held.by_address.entry(address).or_default() += 1;
-        let places = held.by_account.entry(account.clone()).or_insert_with(|| Places {
-            taken: 0,
-            account: Arc::new(Account { name: account.clone(), bucket: Bucket::default() }),
-        });
+        let places = held
+            .by_account
+            .entry(account.clone())
+            .or_insert_with(|| Places { taken: 0, account: Arc::new(Account::new(account.clone())) });
         places.taken += 1;
         Ok(Lease { account: places.account.clone(), address })
     }
@@ -122,6 +133,11 @@ impl Quota {
 
     pub(crate) fn epoch(&self) -> Instant {
         self.epoch
+    }
+
+    /// What all together relay.
+    pub(crate) fn total(&self) -> &Bucket {
+        &self.total
     }
 
     /// Counts are right whatever a thread was doing when it panicked.

@@ -82,7 +82,7 @@ fn a_client_connects_to_a_peer_and_binds_the_connection() {
     let (tuple, code) = bind(&mut world, &alice, 2000, connection);
     assert_eq!(code, 0);
     assert!(
-        matches!(world.others[..], [Output::Splice { client, connection: id }] if (client, id) == (tuple, connection))
+        matches!(world.others[..], [Output::Splice { client, connection: id, .. }] if (client, id) == (tuple, connection))
     );
     world.pass(31);
     assert!(world.others.len() == 1, "what is bound does not expire");

@@ -4,11 +4,11 @@ use std::{
     io,
     pin::pin,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::{Either, select};
-use madang_turn::ConnectionId;
+use madang_turn::{Allowance, ConnectionId};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -40,6 +40,8 @@ const REPORT: Duration = Duration::from_secs(2);
 pub(crate) struct Splice {
     pub(crate) connection: ConnectionId,
     pub(crate) peer: TcpStream,
+    /// How fast data may go.
+    pub(crate) allowance: Allowance,
     /// Where the connection lives.
     pub(crate) shard: ShardSender,
     /// The shard lets go of the other end when the connection has to end.
@@ -50,10 +52,10 @@ impl Splice {
     /// Carries data until either side or the shard has had enough. `first` is what has been read
     /// of the client already.
     pub(crate) async fn run(self, reader: impl AsyncRead + Unpin, writer: impl AsyncWrite + Unpin, first: Vec<u8>) {
-        let Self { connection, peer, shard, ended } = self;
+        let Self { connection, peer, allowance, shard, ended } = self;
         let passed = Passed::default();
         tokio::select! {
-            () = carry_both((reader, writer, first), peer, &passed, LINGER) => {}
+            () = carry_both((reader, writer, first), peer, (&passed, &allowance), LINGER) => {}
             () = report(&shard, connection, &passed) => {}
             _ = ended => {}
         }
@@ -106,12 +108,12 @@ async fn report(shard: &ShardSender, connection: ConnectionId, passed: &Passed) 
 async fn carry_both(
     (reader, writer, first): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin, Vec<u8>),
     peer: TcpStream,
-    passed: &Passed,
+    (passed, allowance): (&Passed, &Allowance),
     linger: Duration,
 ) {
     let (peer_reader, peer_writer) = peer.into_split();
-    let to_peer = pin!(carry(first, reader, peer_writer, &passed.to_peer));
-    let to_client = pin!(carry(Vec::new(), peer_reader, writer, &passed.to_client));
+    let to_peer = pin!(carry(first, reader, peer_writer, (&passed.to_peer, allowance)));
+    let to_client = pin!(carry(Vec::new(), peer_reader, writer, (&passed.to_client, allowance)));
     let lingered = match select(to_peer, to_client).await {
         Either::Left((Ok(()), to_client)) => timeout(linger, to_client).await,
         Either::Right((Ok(()), to_peer)) => timeout(linger, to_peer).await,
@@ -125,7 +127,7 @@ async fn carry(
     mut bytes: Vec<u8>,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    passed: &AtomicU64,
+    (passed, allowance): (&AtomicU64, &Allowance),
 ) -> io::Result<()> {
     let mut length = bytes.len();
     bytes.resize(length.max(BUFFER), 0);
@@ -140,6 +142,10 @@ async fn carry(
             rest = &rest[written..];
         }
         timeout(STALLED, to.flush()).await??;
+        let wait = allowance.charge(Instant::now(), length);
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
         length = from.read(&mut bytes).await?;
         if length == 0 {
             return timeout(STALLED, to.shutdown()).await?;
@@ -149,6 +155,8 @@ async fn carry(
 
 #[cfg(test)]
 mod tests {
+    use madang_turn::Bandwidth;
+
     use super::*;
 
     async fn pair() -> (TcpStream, TcpStream) {
@@ -157,12 +165,38 @@ mod tests {
         (near, listener.accept().await.expect("it connects").0)
     }
 
+    fn free() -> Allowance {
+        Allowance::apart(Bandwidth::default(), Instant::now())
+    }
+
     #[tokio::test]
-    async fn what_was_sent_before_the_end_arrives_and_both_are_closed() {
+    async fn what_is_limited_takes_its_time_and_nothing_is_lost() {
         let ((mut peer, ours), (mut client, server)) = (pair().await, pair().await);
         let passed = Passed::default();
         let (reader, writer) = tokio::io::split(server);
-        let carried = carry_both((reader, writer, b"first".to_vec()), ours, &passed, LINGER);
+        let bandwidth = Bandwidth { per_allocation: 200_000, ..Bandwidth::default() };
+        let allowance = Allowance::apart(bandwidth, Instant::now());
+        let carried = carry_both((reader, writer, Vec::new()), ours, (&passed, &allowance), LINGER);
+        let both = async {
+            let begin = Instant::now();
+            peer.write_all(&[7; 300_000]).await.expect("it takes all");
+            peer.shutdown().await.expect("open");
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).await.expect("an orderly end");
+            assert_eq!(received.len(), 300_000);
+            // A second's worth may come at once; the last read is waited for before the end is seen.
+            assert!(begin.elapsed() >= Duration::from_millis(490), "{:?}", begin.elapsed());
+            client.shutdown().await.expect("open");
+        };
+        tokio::join!(carried, both);
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_before_the_end_arrives_and_both_are_closed() {
+        let ((mut peer, ours), (mut client, server)) = (pair().await, pair().await);
+        let (passed, free) = (Passed::default(), free());
+        let (reader, writer) = tokio::io::split(server);
+        let carried = carry_both((reader, writer, b"first".to_vec()), ours, (&passed, &free), LINGER);
         let both = async {
             peer.read_exact(&mut [0; 5]).await.expect("what was read before");
             peer.write_all(&[7; 300_000]).await.expect("it takes all");
@@ -187,7 +221,7 @@ mod tests {
         let passed = Passed::default();
         let (reader, writer) = tokio::io::split(server);
         drop(peer);
-        carry_both((reader, writer, Vec::new()), ours, &passed, Duration::from_millis(50)).await;
+        carry_both((reader, writer, Vec::new()), ours, (&passed, &free()), Duration::from_millis(50)).await;
         assert_eq!(client.read(&mut [0; 1]).await.ok(), Some(0));
     }
 }

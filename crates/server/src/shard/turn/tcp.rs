@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, io, net::SocketAddr, time::Duration};
 
-use madang_turn::{ConnectionId, Input, OpenRelay, Output, RelayId};
+use madang_turn::{Allowance, ConnectionId, Input, OpenRelay, Output, RelayId};
 use madang_wire::{FiveTuple, Pii};
 use mio::Registry;
 use tokio::{
@@ -120,13 +120,13 @@ impl TcpRelays {
     }
 
     /// Hands the peer's connection to the client's task, behind what waits for the client.
-    fn splice(&mut self, connection: ConnectionId, to: &PacketSender) -> bool {
+    fn splice(&mut self, connection: ConnectionId, allowance: Allowance, to: &PacketSender) -> bool {
         let Some((_, shard)) = &self.tasks else { return false };
         let Some(Connection::Unbound(peer)) = self.connections.remove(&connection) else { return false };
         let (end, ended) = oneshot::channel();
         let _ = peer.set_nodelay(true);
         self.connections.insert(connection, Connection::Spliced { _end: end });
-        to.splice(Splice { connection, peer, shard: shard.clone(), ended })
+        to.splice(Splice { connection, peer, allowance, shard: shard.clone(), ended })
     }
 }
 
@@ -169,8 +169,8 @@ impl Ways {
                 self.tcp.connections.extend(arrived);
                 None
             }
-            Output::Splice { client, connection } => {
-                let spliced = self.splice(&client, connection);
+            Output::Splice { client, connection, allowance } => {
+                let spliced = self.splice(&client, connection, allowance);
                 (!spliced).then_some(Input::ConnectionClosed { connection })
             }
             Output::CloseConnection(connection) => {
@@ -181,8 +181,8 @@ impl Ways {
         }
     }
 
-    fn splice(&mut self, client: &FiveTuple, connection: ConnectionId) -> bool {
-        let spliced = self.streams.get(client).is_some_and(|stream| self.tcp.splice(connection, &stream.to));
+    fn splice(&mut self, client: &FiveTuple, connection: ConnectionId, allowance: Allowance) -> bool {
+        let spliced = self.streams.get(client).is_some_and(|stream| self.tcp.splice(connection, allowance, &stream.to));
         if !spliced {
             self.tcp.connections.remove(&connection);
             // The client believes that it is bound; its task sees the queue end and hangs up.
