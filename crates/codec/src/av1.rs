@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use madang_mixer::codec::{CodecError, VideoDecoder};
 use madang_mixer::picture::View;
 
+use crate::VideoCodec;
 use crate::limit::PictureLimit;
 use crate::raw::{KeyframeGate, Outcome, RawPicture};
 
@@ -51,7 +52,7 @@ impl Av1Decoder {
         // SAFETY: the decoder is alive and ours alone; the unit is read during the call only; the
         // struct is that of the C header.
         let code = unsafe { madang_av1_decode(self.decoder.as_ptr(), unit.as_ptr(), unit.len(), &raw mut picture) };
-        if Outcome::of(code, "AV1")? == Outcome::Nothing {
+        if Outcome::of(code, VideoCodec::Av1)? == Outcome::Nothing {
             return Ok(None);
         }
         self.limit.check(picture.width, picture.height)?;

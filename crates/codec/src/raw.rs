@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use madang_mixer::codec::CodecError;
 use madang_mixer::picture::{Plane, View};
 
+use crate::VideoCodec;
+
 /// `struct madang_picture` of shim/picture.h.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +67,13 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn of(code: i32, codec: &str) -> Result<Self, CodecError> {
+    pub(crate) fn of(code: i32, codec: VideoCodec) -> Result<Self, CodecError> {
         match code {
             0 => Ok(Self::Nothing),
             1 => Ok(Self::Picture),
-            -1 => Err(CodecError::Frame(format!("{codec} damaged, or its references are missing"))),
-            -2 => Err(CodecError::Unfit(format!("{codec} other than 4:2:0 with eight bits, or too large"))),
-            _ => Err(CodecError::Failed(format!("the {codec} decoder"))),
+            -1 => Err(CodecError::Frame(format!("{codec:?} damaged, or its references are missing"))),
+            -2 => Err(CodecError::Unfit(format!("{codec:?} other than 4:2:0 with eight bits, or too large"))),
+            _ => Err(CodecError::Failed(format!("the {codec:?} decoder"))),
         }
     }
 }

@@ -9,36 +9,42 @@ use madang_mixer::picture::View;
 use super::ffi;
 use super::vp8_header::Vp8Header;
 use super::vp9_header::{self, Vp9Header};
+use crate::VideoCodec;
 use crate::limit::PictureLimit;
 use crate::raw::{KeyframeGate, Outcome, RawPicture};
 
 /// A decoder of libvpx, with one thread.
-struct Decoder(NonNull<ffi::Decoder>);
+struct Decoder {
+    decoder: NonNull<ffi::Decoder>,
+    codec: VideoCodec,
+}
 
 // SAFETY: libvpx keeps nothing in the thread; whoever has the decoder is the only one to use it.
 unsafe impl Send for Decoder {}
 
 impl Decoder {
-    fn new(vp9: bool) -> Result<Self, CodecError> {
+    fn new(codec: VideoCodec) -> Result<Self, CodecError> {
         // SAFETY: takes no pointer.
-        let decoder = unsafe { ffi::madang_vpx_decoder_new(i32::from(vp9)) };
-        NonNull::new(decoder).map(Self).ok_or_else(|| CodecError::Failed("libvpx makes no decoder".to_owned()))
+        let decoder = unsafe { ffi::madang_vpx_decoder_new(i32::from(codec == VideoCodec::Vp9)) };
+        let decoder = NonNull::new(decoder).ok_or_else(|| CodecError::Failed("libvpx makes no decoder".to_owned()))?;
+        Ok(Self { decoder, codec })
     }
 
     /// The picture, if there is one, is valid until the next call.
-    fn decode(&mut self, frame: &[u8], codec: &str) -> Result<Option<RawPicture>, CodecError> {
+    fn decode(&mut self, frame: &[u8]) -> Result<Option<RawPicture>, CodecError> {
         let mut picture = RawPicture::NONE;
         // SAFETY: the decoder is alive and ours alone; the frame is read during the call only; the
         // struct is that of the C header.
-        let code = unsafe { ffi::madang_vpx_decode(self.0.as_ptr(), frame.as_ptr(), frame.len(), &raw mut picture) };
-        Ok((Outcome::of(code, codec)? == Outcome::Picture).then_some(picture))
+        let code =
+            unsafe { ffi::madang_vpx_decode(self.decoder.as_ptr(), frame.as_ptr(), frame.len(), &raw mut picture) };
+        Ok((Outcome::of(code, self.codec)? == Outcome::Picture).then_some(picture))
     }
 }
 
 impl Drop for Decoder {
     fn drop(&mut self) {
         // SAFETY: made by `madang_vpx_decoder_new`, and freed once.
-        unsafe { ffi::madang_vpx_decoder_free(self.0.as_ptr()) }
+        unsafe { ffi::madang_vpx_decoder_free(self.decoder.as_ptr()) }
     }
 }
 
@@ -61,7 +67,7 @@ impl Vp8Decoder {
     /// # Errors
     /// [`CodecError::Failed`] when libvpx makes none.
     pub fn new(limit: PictureLimit) -> Result<Self, CodecError> {
-        Ok(Self { decoder: Decoder::new(false)?, limit, gate: KeyframeGate::new() })
+        Ok(Self { decoder: Decoder::new(VideoCodec::Vp8)?, limit, gate: KeyframeGate::new() })
     }
 
     fn picture(&mut self, frame: &[u8]) -> Result<Option<RawPicture>, CodecError> {
@@ -69,7 +75,7 @@ impl Vp8Decoder {
             Vp8Header::Key { width, height } => self.limit.check(width, height)?,
             Vp8Header::Inter => self.gate.admit(false)?,
         }
-        self.decoder.decode(frame, "VP8")
+        self.decoder.decode(frame)
     }
 }
 
@@ -94,7 +100,7 @@ impl Vp9Decoder {
     /// # Errors
     /// [`CodecError::Failed`] when libvpx makes none.
     pub fn new(limit: PictureLimit) -> Result<Self, CodecError> {
-        Ok(Self { decoder: Decoder::new(true)?, limit, gate: KeyframeGate::new(), wrapped: Vec::new() })
+        Ok(Self { decoder: Decoder::new(VideoCodec::Vp9)?, limit, gate: KeyframeGate::new(), wrapped: Vec::new() })
     }
 
     /// What the last frame of the superframe shows: the highest spatial layer, or what hidden
@@ -111,7 +117,7 @@ impl Vp9Decoder {
             }
             vp9_header::wrap(frame, &mut self.wrapped)?;
             // What an earlier frame of it showed is no longer ours to read.
-            shown = self.decoder.decode(&self.wrapped, "VP9")?;
+            shown = self.decoder.decode(&self.wrapped)?;
         }
         Ok(shown)
     }
