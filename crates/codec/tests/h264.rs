@@ -95,6 +95,32 @@ fn the_bit_rate_is_kept_before_and_after_a_change() {
 }
 
 #[test]
+fn pictures_are_left_out_only_where_that_is_allowed_and_no_keyframe_is() {
+    for drop_frames in [true, false] {
+        let mut encoder =
+            H264Encoder::new(H264Settings { drop_frames, ..H264Settings::new(320, 180, 20_000) }).unwrap();
+        let mut left_out = 0;
+        for at in 0..90 {
+            let frame = encode(&mut encoder, &moving(320, 180, 7 * at), &wish(at, at % 9 == 0));
+            left_out += usize::from(frame.is_none());
+            assert!(at % 9 != 0 || frame.is_some_and(|frame| frame.info.keyframe), "picture {at}");
+        }
+        assert_eq!(left_out > 0, drop_frames, "{left_out}");
+    }
+}
+
+#[test]
+fn every_setting_gives_a_stream_that_decodes() {
+    for settings in [H264Settings { screen_content: true, ..settings() }, H264Settings { threads: 2, ..settings() }] {
+        let mut decoder = decoder();
+        for (at, frame) in stream(&mut H264Encoder::new(settings).unwrap(), SIZE.0, SIZE.1, 20).iter().enumerate() {
+            let likeness = psnr(&moving(SIZE.0, SIZE.1, at).view(), &decode(&mut decoder, &frame.bytes).view());
+            assert!(likeness > 24.0, "{settings:?}, picture {at}: {likeness} dB");
+        }
+    }
+}
+
+#[test]
 fn settings_and_pictures_that_do_not_fit_are_refused() {
     let unfit = |settings| matches!(H264Encoder::new(settings), Err(CodecError::Unfit(_)));
     assert!(unfit(H264Settings { width: 321, ..settings() }));

@@ -184,6 +184,31 @@ fn pictures_are_left_out_only_where_that_is_allowed() {
 }
 
 #[test]
+fn a_keyframe_that_is_wished_for_is_never_left_out() {
+    for temporal_layers in [1, 2] {
+        let tight = Vp8Settings { temporal_layers, quantizers: (2, 30), ..Vp8Settings::new(320, 180, 30_000) };
+        let mut encoder = Vp8Encoder::new(tight).unwrap();
+        for at in 0..90 {
+            let frame = encode(&mut encoder, &moving(320, 180, 7 * at), &wish(at, at % 9 == 0));
+            assert!(at % 9 != 0 || frame.is_some_and(|frame| frame.info.keyframe), "picture {at}");
+        }
+    }
+}
+
+#[test]
+fn every_setting_gives_a_stream_that_decodes() {
+    let screen = Vp8Settings { screen_content: 2, static_threshold: 100, ..settings() };
+    let denoised = Vp8Settings { noise_sensitivity: 1, threads: 2, cpu_used: -4, ..settings() };
+    for settings in [screen, denoised] {
+        let mut decoder = decoder();
+        for (at, frame) in stream(&mut Vp8Encoder::new(settings).unwrap(), SIZE.0, SIZE.1, 20).iter().enumerate() {
+            let likeness = psnr(&moving(SIZE.0, SIZE.1, at).view(), &decode(&mut decoder, &frame.bytes).view());
+            assert!(likeness > 24.0, "{settings:?}, picture {at}: {likeness} dB");
+        }
+    }
+}
+
+#[test]
 fn settings_and_pictures_that_do_not_fit_are_refused() {
     let unfit = |settings| matches!(Vp8Encoder::new(settings), Err(CodecError::Unfit(_)));
     assert!(unfit(Vp8Settings { width: 0, ..settings() }));
