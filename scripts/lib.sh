@@ -70,13 +70,20 @@ rust_is_new_enough() {
   [ "$(printf '%s\n' "$(rust_version_wanted)" "$found" | sort -V | head -1)" = "$(rust_version_wanted)" ]
 }
 
-# What a build needs: Rust, a C compiler for the cryptography (aws-lc), and cmake for Opus.
+# What a build needs: Rust, a C compiler for the cryptography (aws-lc), cmake for Opus, a C++ compiler
+# and nasm for H.264 (OpenH264; without nasm it builds, and is several times as slow), and the
+# libraries for VP8, VP9 and AV1.
 build_needs() {
   have cargo || PATH="$HOME/.cargo/bin:$PATH"
   have cargo || die "Rust is missing. Install it with rustup, from https://rustup.rs, then run this again."
   rust_is_new_enough || die "Rust $(rust_version_wanted) or newer is needed; this is $(rustc --version)." "Run: rustup update stable"
   want "a C compiler with the C library's headers" "gcc libc6-dev" c_compiler_works
   want "cmake" "cmake" have cmake
+  want "a C++ compiler" "g++" have c++
+  [ "$(uname -m)" != x86_64 ] || want "nasm" "nasm" have nasm
+  want "pkg-config" "pkg-config" have pkg-config
+  want "libvpx with its headers" "libvpx-dev" pkg-config --atleast-version=1.8 vpx
+  want "dav1d with its headers" "libdav1d-dev" pkg-config --atleast-version=1.0 dav1d
   install_missing
 }
 

@@ -69,6 +69,18 @@ impl ActiveMap {
         self.cells.fill(0);
     }
 
+    /// Everything is active.
+    pub fn fill(&mut self) {
+        self.cells.fill(1);
+    }
+
+    /// What is active in another map of the same size is so here too.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, other) in self.cells.iter_mut().zip(&other.cells) {
+            *own |= other;
+        }
+    }
+
     /// Whatever this part of the picture touches is active. What lies outside is left out.
     pub fn mark(&mut self, left: usize, top: usize, width: usize, height: usize) {
         if width == 0 || height == 0 {
@@ -110,8 +122,8 @@ pub struct EncodedVideo {
     pub keyframe: bool,
     /// 0 is the base; a frame depends on frames of its own layer and of those below.
     pub temporal_layer: u8,
-    /// No later frame depends on this one before the next of a lower layer; so a receiver that has
-    /// left out frames of this layer may take them up from here on.
+    /// It depends on frames of lower layers alone, or on none; so a receiver that has left out
+    /// frames of this layer may take them up from here on (RFC 7741 §4.2, Y).
     pub layer_sync: bool,
 }
 
@@ -194,6 +206,12 @@ mod tests {
         assert_eq!(map.cells()[..3], [1, 1, 0]);
         assert_eq!(map.cells()[7..10], [1, 1, 0]);
         assert_eq!(map.count(), 4);
+        let mut other = ActiveMap::new(100, 40);
+        other.mark(0, 32, 20, 1);
+        map.merge(&other);
+        assert_eq!((map.count(), &map.cells()[14..17]), (6, &[1, 1, 0][..]));
+        map.fill();
+        assert_eq!(map.count(), 21);
         map.clear();
         map.mark(96, 32, 1000, usize::MAX);
         map.mark(500, 500, 1, 1);
