@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | [`picture`] | pictures in I420, and views of them |
 //! | [`codec`] | what a decoder and an encoder are |
+//! | [`layout`] | where each person's picture goes |
 
 pub mod codec;
+pub mod layout;
 pub mod picture;
