@@ -71,10 +71,9 @@ fn quantise(&(start, weights): &(usize, [f64; 4])) -> (usize, [i8; 4]) {
         whole[other + largest(&whole[other..other + 2])] += excess;
     }
     let main = largest(&whole);
-    if whole[main] == ONE {
-        whole[main] -= 1;
-        whole[main ^ 1] += 1;
-    }
+    let excess = (whole[main] - i32::from(i8::MAX)).max(0);
+    whole[main] -= excess;
+    whole[main ^ 1] += excess;
     (start, whole.map(|weight| weight as i8))
 }
 

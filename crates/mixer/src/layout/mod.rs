@@ -24,6 +24,7 @@ pub use custom::{Fill, Fraction, NamedRegion};
 pub use floor::{Floor, HANDOVER};
 pub use grid::MOST as MOST_TILES;
 pub use rect::Rect;
+pub(crate) use rect::centred;
 
 /// Somebody in the room, as the mixer numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -173,13 +174,21 @@ pub(crate) const WIDE: f64 = 16.0 / 9.0;
 /// Gives everyone a place.
 #[must_use]
 pub fn arrange(ask: &Arrangement<'_>) -> Arranged {
-    match ask.layout {
+    let mut arranged = match ask.layout {
         Layout::Grid => grid::arrange(ask),
         Layout::Speaker => stage::speaker(ask),
         Layout::Presentation => stage::presentation(ask),
         Layout::PictureInPicture => stage::picture_in_picture(ask),
         Layout::Custom(regions) => custom::arrange(ask, regions),
-    }
+    };
+    // On a canvas that is hardly there, not everyone is.
+    let canvas = Rect::new(0, 0, ask.width, ask.height);
+    let (kept, lost) = std::mem::take(&mut arranged.regions)
+        .into_iter()
+        .partition::<Vec<_>, _>(|region| !region.rect.is_empty() && canvas.holds(&region.rect));
+    arranged.regions = kept;
+    arranged.left_out.extend(lost.iter().map(|region| region.source));
+    arranged
 }
 
 impl Arrangement<'_> {
@@ -231,8 +240,13 @@ impl Arrangement<'_> {
     /// Tiles that reach the canvas's edges have no rounded corners.
     fn corner(&self, rect: &Rect) -> usize {
         let full = rect.width >= self.width || rect.height >= self.height;
-        if full || self.gap == 0 { 0 } else { (rect.height / 16).min(self.height / 50).min(28) & !1 }
+        if full || self.gap == 0 { 0 } else { rounding(self, rect) }
     }
+}
+
+/// How far the corners of a tile are rounded.
+fn rounding(ask: &Arrangement<'_>, rect: &Rect) -> usize {
+    (rect.width.min(rect.height) / 12).min(ask.height / 50).min(28) & !1
 }
 
 fn needs(rect: &Rect, fit: Fit, aspect: f64) -> (usize, usize) {

@@ -1,7 +1,7 @@
 //! One picture large, the others small.
 
 use super::rect::{Rect, centred};
-use super::{Arranged, Arrangement, ParticipantId, Source, WIDE, grid};
+use super::{Arranged, Arrangement, ParticipantId, Source, WIDE, grid, rounding};
 
 /// The speaker large, the others in a strip at the right.
 pub(super) fn speaker(ask: &Arrangement<'_>) -> Arranged {
@@ -60,7 +60,7 @@ pub(super) fn picture_in_picture(ask: &Arrangement<'_>) -> Arranged {
     for (depth, (source, rect)) in chosen.into_iter().zip([full, small]).enumerate() {
         let region = ask.region(source, rect, i32::from(depth > 0));
         arranged.regions.extend(region.map(|mut region| {
-            region.corner = if depth > 0 { (ask.height / 50).min(28) & !1 } else { 0 };
+            region.corner = if depth > 0 { rounding(ask, &region.rect) } else { 0 };
             region
         }));
     }

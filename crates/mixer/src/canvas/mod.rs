@@ -1,0 +1,7 @@
+//! Drawing what a layout arranges.
+
+mod axis;
+mod kernel;
+mod raster;
+mod scale;
+mod text;
