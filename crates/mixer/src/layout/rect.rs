@@ -55,6 +55,12 @@ impl Rect {
             && self.bottom() >= other.bottom()
     }
 
+    /// Another, whose place is given from the upper left corner of this one, on the canvas.
+    #[must_use]
+    pub const fn within(&self, inner: Self) -> Self {
+        Self::new(self.left + inner.left, self.top + inner.top, inner.width, inner.height)
+    }
+
     /// The same on a plane of chroma, whose width and height are half. All four numbers are even.
     #[must_use]
     pub const fn halved(&self) -> Self {

@@ -28,7 +28,7 @@ pub(super) fn presentation(ask: &Arrangement<'_>) -> Arranged {
     let taken: Vec<_> = [Some(screen), beside].into_iter().flatten().collect();
     let others = others(ask, &taken);
     let Some(beside) = beside else { return finish(ask, placed, others, Vec::new()) };
-    let height = (column.width * 3 / 4) & !1;
+    let height = (column.width * 3 / 4).min(column.height) & !1;
     let top = if others.is_empty() { column.top + (column.height - height) / 2 } else { column.top };
     let large = Rect::new(column.left, top & !1, column.width, height);
     placed.push((beside, large));
