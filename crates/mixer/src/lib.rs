@@ -5,6 +5,10 @@
 //! | --- | --- |
 //! | [`picture`] | pictures in I420, and views of them |
 //! | [`codec`] | what a decoder and an encoder are |
+//! | [`canvas`] | drawing it |
+//! | [`layout`] | where each person's picture goes |
 
+pub mod canvas;
 pub mod codec;
+pub mod layout;
 pub mod picture;
