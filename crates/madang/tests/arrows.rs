@@ -36,7 +36,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "madang-server",
             "madang-client",
+            "madang-codec",
             "madang-media",
+            "madang-mixer",
             "madang-protocol",
             "madang-turn",
             "madang-udp",

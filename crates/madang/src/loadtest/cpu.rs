@@ -11,6 +11,12 @@ use std::{
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::Serialize;
 
+/// What the calling thread has used since its start, in user mode and in the kernel.
+pub(crate) fn so_far() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 /// What a process, or a thread, had used at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {

@@ -4,6 +4,7 @@ mod cpu;
 mod floor;
 mod forward;
 mod histogram;
+mod mix;
 mod participant;
 mod process;
 mod report;
@@ -33,6 +34,8 @@ enum What {
     Soak(soak::Options),
     /// TURN: what a relayed packet costs the server, at a steady load; memory of idle allocations.
     Turn(turn::Options),
+    /// The mixer: files into one picture, as fast as it can, and what that took.
+    Mix(mix::Options),
     /// The bare forwarder of `turn --bare`, in a process of its own.
     #[command(hide = true)]
     TurnForwarder(turn::ForwarderOptions),
@@ -60,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             soak::run(options, &runtime)
         }
         What::Turn(options) => turn::run(options),
+        What::Mix(options) => mix::run(options),
         What::TurnForwarder(options) => turn::forward(options),
         What::Forward(options) => forward::run(options),
         What::Floor(options) => floor::run(options),
