@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | [`picture`] | pictures in I420, and views of them |
 //! | [`codec`] | what a decoder and an encoder are |
+//! | [`sound`] | everybody's sound into one, and for those who speak without their own |
 
 pub mod codec;
 pub mod picture;
+pub mod sound;
