@@ -63,6 +63,8 @@ impl DelayEstimate {
     /// The sender counts from another base. The path's jitter is as it was.
     pub(super) fn rebase(&mut self, transit: i64) {
         self.shortest = [transit; WINDOWS];
+        // What seemed later than ever was the new base.
+        self.histogram[0] += std::mem::take(&mut self.histogram[BINS - 1]);
     }
 
     /// A packet was missing when it was due, and the next one was there.

@@ -386,10 +386,13 @@ impl SoundMixer {
             source.kind == SourceKind::Voice && source.can_sound() && source.activity.speaks(now)
         });
         self.order.extend(speaking.map(|(at, source)| (source.activity.level(now), at)));
-        self.order.sort_unstable_by(|one, other| other.0.total_cmp(&one.0));
+        self.order.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
         out.speakers.clear();
         for &(_, at) in &self.order {
             out.speakers.extend(self.sources.keys().nth(at));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
