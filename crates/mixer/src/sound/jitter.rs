@@ -12,8 +12,10 @@ const ANOTHER_BASE: i64 = 144_000;
 /// When this many packets in a row came late, the sender counts from another base or the path has
 /// become longer.
 const ALL_LATE: u32 = 5;
-/// Packets just played are kept, to put a decoder that comes to this source into its state.
-pub(super) const PLAYED: usize = 2;
+/// Packets just played are kept, to bring a decoder that comes to this source into its state. With
+/// libopus what is heard in the first 40 ms then differs by −25 dB in the median from what a decoder
+/// that missed nothing gives; with two packets by −10 dB, with none all of it.
+pub(super) const PLAYED: usize = 4;
 
 /// A packet that waits.
 #[derive(Debug, Default)]

@@ -7,8 +7,11 @@ use std::collections::VecDeque;
 use super::limiter::{FRAME, Limiter, peak};
 use crate::codec::{CodecError, SoundEncoder};
 
-/// How many frames bring an encoder into the state of another that had the same input.
-pub(super) const WARM_UP: usize = 5;
+/// How many frames bring an encoder into the state of another that had the same input. With libopus
+/// at 32 kbit/s what a receiver then hears in the 40 ms after a change differs by −30 dB in the median
+/// from what it would have heard; without warming up by −12 dB, and by −6 dB on the way back from a
+/// mix that was another until then. More frames do not help.
+pub(super) const WARM_UP: usize = 3;
 /// Below this (−120 dBFS) there is nothing, whatever rounding left.
 const NOTHING: f32 = 1e-6;
 /// Frames of silence that are sent before sending stops.

@@ -21,7 +21,10 @@ fn twenty_five_at_full_scale_never_pass_full_scale() {
     room.listen(9, &[]);
     for id in 100..125 {
         let frequency = 150.0 + 37.0 * id as f64;
-        room.join(Sender::new(id, Box::new(move |at| ((at * frequency * 6.28).sin() * 9.0).clamp(-1.0, 1.0) as f32)));
+        room.join(Sender::new(
+            id,
+            Box::new(move |at| ((at * frequency * std::f64::consts::TAU).sin() * 9.0).clamp(-1.0, 1.0) as f32),
+        ));
     }
     room.run(2000);
     for (listener, heard) in &room.heard {

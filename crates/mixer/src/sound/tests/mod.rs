@@ -100,6 +100,12 @@ impl SoundEncoder for PcmEncoder {
 /// What somebody sends, of a moment in seconds.
 pub(super) type Voice = Box<dyn FnMut(f64) -> f32>;
 
+/// How many milliseconds a packet (by its number) takes; None when it is lost.
+pub(super) type Network = Box<dyn FnMut(u64, &mut SmallRng) -> Option<f64>>;
+
+/// Makes a payload.
+pub(super) type Encode = Box<dyn FnMut(&[f32]) -> Vec<u8>>;
+
 /// A steady tone.
 pub(super) fn tone(frequency: f64, amplitude: f32) -> Voice {
     Box::new(move |at| (at * frequency * std::f64::consts::TAU).sin() as f32 * amplitude)
@@ -117,10 +123,11 @@ pub(super) struct Sender {
     pub(super) sequence: u16,
     pub(super) timestamp: u32,
     pub(super) fec: bool,
-    /// Milliseconds that a packet (by its number) takes; None when it is lost.
-    pub(super) network: Box<dyn FnMut(u64, &mut SmallRng) -> Option<f64>>,
+    pub(super) network: Network,
     /// Whether the header has a level, and one that is made up.
     pub(super) level: Option<Option<i8>>,
+    /// In place of [`pcm`].
+    pub(super) encode: Option<Encode>,
     sent: u64,
     before: Vec<f32>,
 }
@@ -138,6 +145,7 @@ impl Sender {
             fec: false,
             network: Box::new(|_, _| Some(30.0)),
             level: None,
+            encode: None,
             sent: 0,
             before: Vec::new(),
         }
@@ -210,8 +218,13 @@ impl Room {
     }
 
     pub(super) fn send(&mut self, sender: Sender) {
+        let decoder = PcmDecoder(sender.channels.into());
+        self.send_to(sender, Box::new(decoder));
+    }
+
+    pub(super) fn send_to(&mut self, sender: Sender, decoder: Box<dyn SoundDecoder>) {
         let kind = if sender.channels == 2 { SourceKind::Screen } else { SourceKind::Voice };
-        self.mixer.add_source(sender.source, kind, Box::new(PcmDecoder(sender.channels.into())));
+        self.mixer.add_source(sender.source, kind, decoder);
         self.senders.push(sender);
     }
 
@@ -266,7 +279,10 @@ impl Room {
             }
             let level = gain::decibels(gain::power(&samples)).clamp(-127.0, 0.0) as i8;
             let before = (sender.fec && !sender.before.is_empty()).then_some(&sender.before[..]);
-            let payload = pcm(&samples, sender.channels, before);
+            let payload = match &mut sender.encode {
+                Some(encode) => encode(&samples),
+                None => pcm(&samples, sender.channels, before),
+            };
             sender.before = samples;
             if let Some(delay) = (sender.network)(sender.sent - 1, &mut self.random) {
                 let (at, source) = (ready + delay, sender.source);

@@ -83,8 +83,8 @@ fn an_encoder_that_fails_is_made_anew() {
     room.send(Sender::new(1, tone(440.0, 0.2)));
     room.run(2000);
     let statistics = room.mixer.statistics();
-    // 5 frames to warm up, 14 that are sent, and one that fails.
-    assert_eq!(statistics.encoder_faults, 100 / 15);
+    // 3 frames to warm up, 16 that are sent, and one that fails.
+    assert_eq!(statistics.encoder_faults, 100 / 17);
     assert_eq!(statistics.encoded, 100 - statistics.encoder_faults);
 }
 
