@@ -15,17 +15,17 @@ pub(super) struct Group {
     /// The mix without their own, from when one of these begins to sound until all have been out of
     /// the mix for some frames, in which both encoders come to the same state.
     pub(super) own: Option<Stream>,
-    left: usize,
+    lingers: usize,
 }
 
 impl Group {
     /// Takes note of whether something of their own is in the mix now.
     pub(super) fn follow(&mut self, own_sounds: bool, common: &Limiter) {
         if own_sounds {
-            self.left = WARM_UP;
+            self.lingers = WARM_UP;
             self.own.get_or_insert_with(|| Stream::new(common.clone()));
-        } else if self.left > 0 {
-            self.left -= 1;
+        } else if self.lingers > 0 {
+            self.lingers -= 1;
         } else {
             self.own = None;
         }

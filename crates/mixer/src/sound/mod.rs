@@ -14,6 +14,7 @@
 //! | `delay` | how long a source's packets have to wait |
 //! | `jitter` | where they wait |
 //! | `loudest` | who is decoded and mixed |
+//! | `claim` | whether headers tell the truth |
 //! | `stretch` | the time scale, which keeps the wait as it should be |
 //! | `gain` | the balance between talkers |
 //! | `source` | all of that for one source |
@@ -26,6 +27,7 @@
 //! mix twice, and Opus half as much again, and an Opus stream may change between packets (RFC 6716
 //! §2.1.2).
 
+mod claim;
 mod delay;
 mod gain;
 mod jitter;
@@ -315,20 +317,23 @@ impl SoundMixer {
     }
 
     fn choose(&mut self) {
-        let heard = !self.listeners.is_empty();
+        let groups = &self.groups;
+        // Somebody hears it whose own it is not.
+        let heard = |id: &SourceId| groups.keys().any(|own| !own.contains(id));
+        let eligible = |id: &SourceId, source: &Source| source.can_sound() && heard(id);
         self.activities.clear();
-        self.activities.extend(self.sources.values().map(|source| match source.kind {
-            SourceKind::Voice if heard && source.can_sound() => source.activity,
+        self.activities.extend(self.sources.iter().map(|(id, source)| match source.kind {
+            SourceKind::Voice if eligible(id, source) => source.activity,
             _ => Activity::new(),
         }));
         loudest::choose(&mut self.activities, &mut self.order, self.frame, self.voices, self.hangover);
-        for (source, activity) in self.sources.values_mut().zip(&self.activities) {
+        for ((id, source), activity) in self.sources.iter_mut().zip(&self.activities) {
             match source.kind {
-                SourceKind::Voice if heard && source.can_sound() => source.activity = *activity,
+                SourceKind::Voice if eligible(id, source) => source.activity = *activity,
                 SourceKind::Voice => source.activity.chosen = false,
                 SourceKind::Screen => {
                     let audible = source.activity.was_audible(self.frame, self.hangover);
-                    source.activity.chosen = heard && source.can_sound() && audible;
+                    source.activity.chosen = audible && eligible(id, source);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! One source: from its packets to a frame of 20 ms that is ready to be mixed.
 
+use super::claim::Claim;
 use super::gain::{self, Leveller};
 use super::jitter::{JitterBuffer, PLAYED, Received};
 use super::limiter::FRAME;
@@ -60,6 +61,9 @@ pub(super) struct Source {
     /// Where `frame` begins, as an unwrapped RTP timestamp.
     playing: Option<i64>,
     measured: Option<f32>,
+    claim: Claim,
+    /// The level of the newest packet, as its header has it.
+    claimed: f32,
     decoded: Vec<f32>,
 }
 
@@ -94,6 +98,8 @@ impl Source {
             sounds: false,
             playing: None,
             measured: None,
+            claim: Claim::default(),
+            claimed: -127.0,
             decoded: vec![0.0; MOST_DECODED],
         }
     }
@@ -125,7 +131,10 @@ impl Source {
         }
         let (level, voice) = match (packet.level, self.measured) {
             _ if info.dtx => (-127.0, false),
-            (Some(level), _) => (f32::from(level), packet.voice),
+            (Some(level), _) => {
+                self.claimed = f32::from(level);
+                (self.claim.believed(self.claimed), packet.voice)
+            }
             (None, Some(measured)) => (measured, measured > ASSUMED),
             (None, None) => (ASSUMED, true),
         };
@@ -157,7 +166,9 @@ impl Source {
         self.playing = self.position();
         self.queue.pop(&mut self.frame);
         self.statistics.played += FRAME as u64;
-        self.measured = Some(gain::decibels(gain::power(&self.frame)));
+        let level = gain::decibels(gain::power(&self.frame));
+        self.measured = Some(level);
+        self.claim.decoded(self.claimed, level);
         if self.kind == SourceKind::Voice {
             let factors = self.leveller.next(&self.frame, self.activity.speaks(now));
             gain::apply(&mut self.frame, factors);
@@ -206,6 +217,7 @@ impl Source {
             self.jitter.skip_to(position);
         }
         self.measured = None;
+        self.claim.passed_by();
     }
 
     /// The RTP timestamp of the first sample in the queue.

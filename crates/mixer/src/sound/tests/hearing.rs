@@ -64,6 +64,16 @@ fn nothing_is_mixed_while_nobody_listens() {
 }
 
 #[test]
+fn who_is_alone_is_not_decoded() {
+    let mut room = room_of(1);
+    room.run(1000);
+    assert_eq!(room.statistics(1).played, 0);
+    room.listen(9, &[]);
+    room.run(1000);
+    assert!(room.statistics(1).played > 40_000);
+}
+
+#[test]
 fn silence_stops_the_packets_but_for_one_now_and_then_and_time_goes_on() {
     let mut room = Room::new(1);
     room.join(Sender::new(
@@ -135,6 +145,21 @@ fn only_the_five_loudest_are_decoded() {
     assert_eq!(decoded, [7, 8, 9, 10, 11]);
     assert_eq!(room.speakers.len(), 12, "who speaks is said of all");
     assert_eq!(room.speakers[..2], [SourceId(11), SourceId(10)], "the loudest first");
+}
+
+#[test]
+fn five_who_claim_to_shout_and_are_silent_do_not_keep_a_talker_out() {
+    let mut room = Room::new(1);
+    room.listen(9, &[]);
+    for id in 0..5 {
+        let mut liar = Sender::new(id, tone(300.0, 0.0001));
+        liar.level = Some(Some(0));
+        room.send(liar);
+    }
+    room.send(Sender::new(7, tone(1000.0, 0.1)));
+    room.run(20_000);
+    let heard = room.last(9, 16.0);
+    assert!(heard.chunks(4800).all(|tenth| loudness(tenth, 1000.0) > -28.0));
 }
 
 #[test]

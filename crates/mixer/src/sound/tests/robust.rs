@@ -114,7 +114,7 @@ fn a_mixer_can_be_moved_to_another_thread() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn whatever_packets_come_in_whatever_order_memory_is_bounded_and_samples_are_sound(
         packets in proptest::collection::vec(
