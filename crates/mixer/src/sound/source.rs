@@ -34,12 +34,6 @@ enum State {
     Playing { next: i64, sequence: Option<u16>, concealed: i64 },
 }
 
-/// What filling the queue came to.
-enum Filled {
-    More,
-    Dry,
-}
-
 /// See above.
 pub(super) struct Source {
     pub(super) kind: SourceKind,
@@ -159,10 +153,12 @@ impl Source {
             self.pass_by(due);
             return false;
         }
-        let dry = matches!(self.fill(due, FRAME), Filled::Dry);
+        self.fill(due);
+        let dry = self.is_dry();
         if !dry {
             self.adapt(due);
         }
+        let available = self.queue.len().min(FRAME);
         self.playing = self.position();
         self.queue.pop(&mut self.frame);
         self.statistics.played += FRAME as u64;
@@ -178,9 +174,10 @@ impl Source {
             fade(&mut self.frame[lead * channels..(lead + FADE) * channels], channels, false);
         }
         if dry || !wanted {
-            let from = entry.map_or(0, |_| FADE) * channels;
-            fade(&mut self.frame[from..from + FADE * channels], channels, true);
-            self.frame[from + FADE * channels..].fill(0.0);
+            let from = entry.map_or(0, |_| FADE).min(available);
+            let to = (from + FADE).min(available);
+            fade(&mut self.frame[from * channels..to * channels], channels, true);
+            self.frame[to * channels..].fill(0.0);
             self.state = State::Idle;
         }
         true
@@ -256,13 +253,16 @@ impl Source {
         Some(lead)
     }
 
-    /// Brings the queue to so many samples.
-    fn fill(&mut self, due: i64, samples: usize) -> Filled {
-        while self.queue.len() < samples {
-            let State::Playing { next, sequence, concealed } = self.state else { return Filled::Dry };
-            if self.failed {
-                return Filled::Dry;
-            }
+    /// Nothing came for too long, or nothing can come.
+    fn is_dry(&self) -> bool {
+        self.failed || matches!(self.state, State::Playing { concealed, .. } if concealed >= MOST_CONCEALED)
+    }
+
+    /// Brings the queue to a frame at least, of whatever there is and of concealment, unless the decoder
+    /// is at fault.
+    fn fill(&mut self, due: i64) {
+        while self.queue.len() < FRAME && !self.failed {
+            let State::Playing { next, sequence, .. } = self.state else { return };
             while self.jitter.front().is_some_and(|front| front.end() <= next) {
                 self.jitter.pop();
             }
@@ -272,7 +272,6 @@ impl Source {
             });
             match ahead {
                 Some((gap, ..)) if gap < GRAIN / 2 => self.decode_front(),
-                _ if concealed >= MOST_CONCEALED => return Filled::Dry,
                 Some((gap, fec, true)) => {
                     self.jitter.missed(due);
                     if fec > 0 && gap <= fec + GRAIN / 2 {
@@ -285,7 +284,6 @@ impl Source {
                 None => self.conceal(FRAME as i64, false, !self.activity.silent()),
             }
         }
-        Filled::More
     }
 
     /// Decodes the first packet that waits, to the end of the queue.

@@ -106,6 +106,9 @@ pub(super) type Network = Box<dyn FnMut(u64, &mut SmallRng) -> Option<f64>>;
 /// Makes a payload.
 pub(super) type Encode = Box<dyn FnMut(&[f32]) -> Vec<u8>>;
 
+/// What a listener makes of a payload.
+pub(super) type Decode = Box<dyn FnMut(ListenerId, &[u8]) -> Vec<f32>>;
+
 /// A steady tone.
 pub(super) fn tone(frequency: f64, amplitude: f32) -> Voice {
     Box::new(move |at| (at * frequency * std::f64::consts::TAU).sin() as f32 * amplitude)
@@ -180,6 +183,8 @@ pub(super) struct Room {
     /// Milliseconds since the beginning.
     pub(super) now: f64,
     pub(super) record: bool,
+    /// In place of samples as they are.
+    pub(super) decode: Option<Decode>,
     start: Instant,
     flights: Vec<Flight>,
     random: SmallRng,
@@ -204,6 +209,7 @@ impl Room {
             speakers: Vec::new(),
             now: 0.0,
             record: true,
+            decode: None,
             start: Instant::now(),
             flights: Vec::new(),
             random: SmallRng::seed_from_u64(seed),
@@ -305,20 +311,20 @@ impl Room {
 
     fn hear(&mut self) {
         for packet in self.output.packets() {
-            let samples: Vec<f32> = packet
-                .payload
-                .chunks_exact(4)
-                .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-                .collect();
+            let four = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
             for listener in packet.listeners {
                 let heard = self.heard.entry(*listener).or_default();
                 heard.packets += 1;
-                if self.record {
-                    let (left, right) = (&mut heard.left, &mut heard.right);
-                    left.resize(packet.time as usize, 0.0);
-                    right.resize(packet.time as usize, 0.0);
-                    left.extend(samples.iter().step_by(packet.channels));
-                    right.extend(samples.iter().skip(packet.channels - 1).step_by(packet.channels));
+                if !self.record {
+                    continue;
+                }
+                let samples = match &mut self.decode {
+                    Some(decode) => decode(*listener, packet.payload),
+                    None => packet.payload.chunks_exact(4).map(four).collect(),
+                };
+                for (side, channel) in [(&mut heard.left, 0), (&mut heard.right, packet.channels - 1)] {
+                    side.resize(packet.time as usize, 0.0);
+                    side.extend(samples.iter().skip(channel).step_by(packet.channels));
                 }
             }
         }

@@ -219,6 +219,40 @@ fn losses_bursts_and_the_time_scale_make_no_clicks() {
     assert!(got < right * 2.0, "{got} against {right}");
 }
 
+/// What somebody hears of another who speaks all the time, while it speaks itself now and then, or
+/// never.
+fn heard_while_speaking(speaks: bool) -> Vec<f32> {
+    let encoder: EncoderFactory = Box::new(|channels| Ok(Box::new(OpusEncoder::new(channels))));
+    let mut room = Room::with(SoundConfig { encoder, ..config() }, 1);
+    let mut decoders = BTreeMap::new();
+    room.decode = Some(Box::new(move |listener, payload| {
+        let mut out = vec![0.0; FRAME];
+        let decoder = decoders.entry(listener).or_insert_with(OpusDecoder::new);
+        decoder.decode(payload, &mut out).expect("a packet");
+        out
+    }));
+    // Somebody else listens too, so that the common mix goes on.
+    room.listen(9, &[]);
+    room.send(Sender::new(1, balance::speech(130.0, 0.3, 5)));
+    let now_and_then = move |at: f64| speaks && (at * 0.9).fract() < 0.4;
+    room.join(Sender::new(
+        2,
+        Box::new(move |at| if now_and_then(at) { (at * 2000.0).sin() as f32 * 0.2 } else { 0.0 }),
+    ));
+    room.run(12_000);
+    room.heard.remove(&ListenerId(2)).expect("a listener").left
+}
+
+#[test]
+fn who_speaks_now_and_then_hears_the_others_as_if_it_did_not() {
+    let (quiet, speaking) = (heard_while_speaking(false), heard_while_speaking(true));
+    let frames = quiet.len() / FRAME - 2;
+    let mut differences: Vec<_> = (100..frames).map(|frame| difference(&quiet, &speaking, frame)).collect();
+    differences.sort_by(f32::total_cmp);
+    let part = |percent: usize| differences[differences.len() * percent / 100];
+    assert!(part(50) < -25.0 && part(98) < -10.0, "{} {}", part(50), part(98));
+}
+
 /// Twenty-five talk at once, a hundred listen, of whom twenty-five talk.
 #[test]
 #[ignore = "measures: run it alone, in a release build"]
