@@ -7,8 +7,10 @@
 //! | [`codec`] | what a decoder and an encoder are |
 //! | [`canvas`] | drawing it |
 //! | [`layout`] | where each person's picture goes |
+//! | [`sound`] | everybody's sound into one, and for those who speak without their own |
 
 pub mod canvas;
 pub mod codec;
 pub mod layout;
 pub mod picture;
+pub mod sound;
