@@ -127,14 +127,16 @@ impl H264Decoder {
     fn picture(&mut self, unit: &[u8]) -> Result<Option<RawPicture>, CodecError> {
         let idr = access_unit::inspect(unit, self.limit)?;
         self.gate.admit(idr)?;
-        match self.decoder.decode(unit) {
-            // Some damage leaves it unable to decode whatever comes after, without a word. A new
-            // one lacks the parameters that came before, so it has its turn only now.
-            Err(_) if idr => {
-                self.decoder = Decoder::new()?;
-                self.decoder.decode(unit)
-            }
-            result => result,
+        let result = self.decoder.decode(unit);
+        if !idr || matches!(result, Ok(Some(_))) {
+            return result;
+        }
+        // Some damage leaves it unable to decode whatever comes after, without a word. A new one
+        // lacks the parameters that came before, so it has its turn only now.
+        self.decoder = Decoder::new()?;
+        match self.decoder.decode(unit)? {
+            None => Err(CodecError::Frame("an IDR picture that shows nothing".to_owned())),
+            picture => Ok(picture),
         }
     }
 }
