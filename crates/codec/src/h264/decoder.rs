@@ -15,16 +15,6 @@ use super::access_unit;
 use crate::limit::PictureLimit;
 use crate::raw::{KeyframeGate, RawPicture};
 
-/// Decodes H.264, with one thread and without concealing errors.
-pub struct H264Decoder {
-    decoder: NonNull<ISVCDecoder>,
-    limit: PictureLimit,
-    gate: KeyframeGate,
-}
-
-// SAFETY: OpenH264 keeps nothing in the thread; whoever has the decoder is the only one to use it.
-unsafe impl Send for H264Decoder {}
-
 /// Calls a function of a C++ object.
 macro_rules! call {
     ($object:expr, $function:ident ( $($argument:expr),* )) => {
@@ -36,15 +26,18 @@ macro_rules! call {
 }
 pub(super) use call;
 
-impl H264Decoder {
-    /// # Errors
-    /// [`CodecError::Failed`] when OpenH264 makes none.
-    pub fn new(limit: PictureLimit) -> Result<Self, CodecError> {
+/// A decoder of OpenH264, with one thread and without concealing errors.
+struct Decoder(NonNull<ISVCDecoder>);
+
+// SAFETY: OpenH264 keeps nothing in the thread; whoever has the decoder is the only one to use it.
+unsafe impl Send for Decoder {}
+
+impl Decoder {
+    fn new() -> Result<Self, CodecError> {
         let mut decoder = null_mut();
         // SAFETY: writes the new object to where it is told.
         let code = unsafe { APILoader::new().WelsCreateDecoder(&raw mut decoder) };
-        let decoder = NonNull::new(decoder).filter(|_| code == 0).ok_or_else(failed)?;
-        let this = Self { decoder, limit, gate: KeyframeGate::new() };
+        let this = Self(NonNull::new(decoder).filter(|_| code == 0).ok_or_else(failed)?);
         let mut parameters = SDecodingParam { eEcActiveIdc: ERROR_CON_DISABLE, ..SDecodingParam::default() };
         parameters.sVideoProperty.eVideoBsType = VIDEO_BITSTREAM_AVC;
         let (mut quiet, mut concealment) = (WELS_LOG_QUIET, ERROR_CON_DISABLE);
@@ -52,24 +45,23 @@ impl H264Decoder {
         // the calls, and of the types that these options have.
         let codes = unsafe {
             [
-                call!(this.decoder, SetOption(DECODER_OPTION_TRACE_LEVEL, (&raw mut quiet).cast())),
-                call!(this.decoder, Initialize(&raw const parameters)),
-                call!(this.decoder, SetOption(DECODER_OPTION_ERROR_CON_IDC, (&raw mut concealment).cast())),
+                call!(this.0, SetOption(DECODER_OPTION_TRACE_LEVEL, (&raw mut quiet).cast())),
+                call!(this.0, Initialize(&raw const parameters)),
+                call!(this.0, SetOption(DECODER_OPTION_ERROR_CON_IDC, (&raw mut concealment).cast())),
             ]
         };
         if codes == [0; 3] { Ok(this) } else { Err(failed()) }
     }
 
-    fn picture(&mut self, unit: &[u8]) -> Result<Option<RawPicture>, CodecError> {
+    /// The picture, if there is one, is valid until the next call.
+    fn decode(&mut self, unit: &[u8]) -> Result<Option<RawPicture>, CodecError> {
         let length = i32::try_from(unit.len()).map_err(|_| CodecError::Frame("too long".to_owned()))?;
-        self.gate.admit(access_unit::inspect(unit, self.limit)?)?;
         let mut planes = [null_mut(); 3];
         let mut info = SBufferInfo::default();
         // SAFETY: the object is alive and ours alone; the unit is read during the call; three
         // planes and what they are like are written.
-        let state = unsafe {
-            call!(self.decoder, DecodeFrameNoDelay(unit.as_ptr(), length, planes.as_mut_ptr(), &raw mut info))
-        };
+        let state =
+            unsafe { call!(self.0, DecodeFrameNoDelay(unit.as_ptr(), length, planes.as_mut_ptr(), &raw mut info)) };
         if state != i64::from(dsErrorFree) {
             return Err(CodecError::Frame(format!("H.264: state {state:#x}")));
         }
@@ -85,11 +77,21 @@ impl H264Decoder {
         let mut waiting = 0_i32;
         // SAFETY: the object is alive and ours alone; the option is an int.
         let code = unsafe {
-            call!(self.decoder, GetOption(DECODER_OPTION_NUM_OF_FRAMES_REMAINING_IN_BUFFER, (&raw mut waiting).cast()))
+            call!(self.0, GetOption(DECODER_OPTION_NUM_OF_FRAMES_REMAINING_IN_BUFFER, (&raw mut waiting).cast()))
         };
         if code == 0 && waiting > 0 {
             // SAFETY: as when decoding.
-            unsafe { call!(self.decoder, FlushFrame(planes.as_mut_ptr(), std::ptr::from_mut(info))) };
+            unsafe { call!(self.0, FlushFrame(planes.as_mut_ptr(), std::ptr::from_mut(info))) };
+        }
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // SAFETY: made by `WelsCreateDecoder`, and destroyed once.
+        unsafe {
+            call!(self.0, Uninitialize());
+            APILoader::new().WelsDestroyDecoder(self.0.as_ptr());
         }
     }
 }
@@ -108,6 +110,37 @@ fn raw(planes: &[*mut u8; 3], info: &SBufferInfo) -> Result<RawPicture, CodecErr
     Ok(RawPicture { planes: planes.map(<*mut u8>::cast_const), strides, width, height })
 }
 
+/// Decodes H.264.
+pub struct H264Decoder {
+    decoder: Decoder,
+    limit: PictureLimit,
+    gate: KeyframeGate,
+}
+
+impl H264Decoder {
+    /// # Errors
+    /// [`CodecError::Failed`] when OpenH264 makes none.
+    pub fn new(limit: PictureLimit) -> Result<Self, CodecError> {
+        Ok(Self { decoder: Decoder::new()?, limit, gate: KeyframeGate::new() })
+    }
+
+    fn picture(&mut self, unit: &[u8]) -> Result<Option<RawPicture>, CodecError> {
+        let idr = access_unit::inspect(unit, self.limit)?;
+        self.gate.admit(idr)?;
+        let result = self.decoder.decode(unit);
+        if !idr || matches!(result, Ok(Some(_))) {
+            return result;
+        }
+        // Some damage leaves it unable to decode whatever comes after, without a word. A new one
+        // lacks the parameters that came before, so it has its turn only now.
+        self.decoder = Decoder::new()?;
+        match self.decoder.decode(unit)? {
+            None => Err(CodecError::Frame("an IDR picture that shows nothing".to_owned())),
+            picture => Ok(picture),
+        }
+    }
+}
+
 impl VideoDecoder for H264Decoder {
     fn decode(&mut self, frame: &[u8]) -> Result<Option<View<'_>>, CodecError> {
         let picture = self.picture(frame);
@@ -115,16 +148,6 @@ impl VideoDecoder for H264Decoder {
         // SAFETY: OpenH264's planes are as large as it says, and stay until the next call, while
         // the decoder is borrowed as long as the view.
         picture.map(|picture| unsafe { picture.view(PhantomData) }).transpose()
-    }
-}
-
-impl Drop for H264Decoder {
-    fn drop(&mut self) {
-        // SAFETY: made by `WelsCreateDecoder`, and destroyed once.
-        unsafe {
-            call!(self.decoder, Uninitialize());
-            APILoader::new().WelsDestroyDecoder(self.decoder.as_ptr());
-        }
     }
 }
 
