@@ -10,8 +10,8 @@ pub struct Fraction(pub f32);
 
 impl Fraction {
     fn of(self, length: usize) -> usize {
-        // `max` first: it makes 0 of NaN.
-        (f64::from(self.0.max(0.0).min(1.0)) * length as f64).round() as usize
+        // What is no number becomes 0 in the last step.
+        (f64::from(self.0.clamp(0.0, 1.0)) * length as f64).round() as usize
     }
 }
 
@@ -62,7 +62,10 @@ pub(super) fn arrange(ask: &Arrangement<'_>, regions: &[NamedRegion]) -> Arrange
         }
         Some(region)
     };
-    Arranged { regions: regions.iter().zip(rects).zip(chosen).filter_map(place).collect(), left_out: others(ask, &taken) }
+    Arranged {
+        regions: regions.iter().zip(rects).zip(chosen).filter_map(place).collect(),
+        left_out: others(ask, &taken),
+    }
 }
 
 /// A source for each region. A picture has one place at most; who is named goes first, then the
