@@ -38,23 +38,31 @@ struct Blocks {
     columns: usize,
     cells: Vec<u8>,
     any: bool,
+    /// A row of blocks that have all changed: nothing is left to be found in it.
+    full: Option<usize>,
 }
 
 impl Blocks {
     fn new(rect: &Rect) -> Self {
         let (left, top) = (rect.left / BLOCK, rect.top / BLOCK);
         let (columns, rows) = (rect.right().div_ceil(BLOCK) - left, rect.bottom().div_ceil(BLOCK) - top);
-        Self { left, top, columns, cells: vec![0; columns * rows], any: false }
+        Self { left, top, columns, cells: vec![0; columns * rows], any: false, full: None }
     }
 
     /// Replaces a row's samples and notes which blocks that changed. `x` and `y` are the place on
     /// the canvas's plane, whose blocks are `SIZE` samples wide and high.
     fn replace<const SIZE: usize>(&mut self, (x, y): (usize, usize), old: &mut [u8], new: &[u8]) {
         let row = (y / SIZE - self.top) * self.columns;
+        if self.full == Some(row) {
+            return old.copy_from_slice(new);
+        }
         let cells = &mut self.cells[row + x / SIZE - self.left..row + (x + new.len()).div_ceil(SIZE) - self.left];
         let head = (SIZE - x % SIZE).min(new.len());
         let mut from = 0;
-        if cells.contains(&0) {
+        if !cells.contains(&0) {
+            // The same for all rows of samples: those of a tile are equally long.
+            self.full = Some(row);
+        } else {
             for (index, cell) in cells.iter_mut().enumerate() {
                 let to = if index == 0 { head } else { (from + SIZE).min(new.len()) };
                 if *cell == 0 && differ::<SIZE>(&old[from..to], &new[from..to]) {
@@ -259,6 +267,7 @@ impl Tile {
         if !std::mem::take(&mut self.blocks.any) {
             return;
         }
+        self.blocks.full = None;
         let mut last: Option<Rect> = None;
         for (row, cells) in self.blocks.cells.chunks_exact_mut(self.blocks.columns).enumerate() {
             let changed = |cell: &u8| *cell != 0;

@@ -55,8 +55,13 @@ pub(super) fn arrange(ask: &Arrangement<'_>, regions: &[NamedRegion]) -> Arrange
         regions.iter().filter_map(|named| Some((rect(ask, named)?, *named))).unzip();
     let chosen = choose(ask, &regions);
     let taken: Vec<_> = chosen.iter().copied().flatten().collect();
+    let lowest = regions.iter().map(|named| named.z).min().unwrap_or(0);
     let place = |((named, rect), source): ((&NamedRegion, Rect), Option<Source>)| {
         let mut region = ask.region(source?, rect, named.z)?;
+        if named.z == lowest {
+            // What lies side by side is to touch; only what lies in front has round corners.
+            region.corner = 0;
+        }
         if let Some(fit) = named.fit {
             region.fit = fit;
         }
