@@ -24,6 +24,8 @@ macro_rules! dispatch {
         if let Some(avx2) = $self.level.and_then(Level::as_avx2) {
             return x86::$name(avx2, $($argument),*);
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = $self.level;
         plain::$name($($argument),*)
     }};
 }

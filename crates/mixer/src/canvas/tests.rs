@@ -255,3 +255,24 @@ fn regions_that_do_not_fit_the_canvas_are_left_out() {
     let background = Theme::default().background.yuv()[0];
     assert!(canvas.picture.plane(0).iter().all(|luma| *luma == background));
 }
+
+#[test]
+fn a_source_may_change_its_shape_between_two_pictures_of_the_canvas() {
+    let (mut canvas, now) = (canvas(), Instant::now());
+    let mut people = people(&["a", "b"]);
+    people[0].screen_aspect = Some(1.0);
+    canvas.arrange(&regions(&Layout::Grid, &people));
+    let screen = Source::Screen(ParticipantId(0));
+    canvas.show(screen, &flat(240, 180, 60).view(), now);
+    canvas.compose(now);
+    let before = canvas.picture.clone();
+    for (width, luma) in [(240, 90), (320, 120)] {
+        canvas.show(screen, &flat(width, 180, luma).view(), now);
+    }
+    canvas.compose(now);
+    assert_covered(&before, &canvas.picture, &canvas.changes);
+    let mut anew = Picture::new(SIZE.0, SIZE.1);
+    let all = Rect::new(0, 0, SIZE.0, SIZE.1);
+    paint(&canvas.tiles, Kernels::plain(), canvas.dresser.theme().background, &mut anew, &all);
+    assert!(anew == canvas.picture);
+}

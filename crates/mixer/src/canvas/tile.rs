@@ -202,6 +202,8 @@ impl Tile {
                 self.fill(dresser.theme().background);
             }
             self.inner = inner;
+            // Rows may be longer from now on.
+            self.blocks.full = None;
             self.scaler = Some(Scaler::new(size, window, (inner.width, inner.height)));
         }
         self.shown = Shown::Picture;

@@ -90,7 +90,7 @@ fn halves(ask: &Arrangement<'_>) -> (Rect, Rect) {
 fn strip(ask: &Arrangement<'_>, column: Rect, count: usize) -> Vec<Rect> {
     let tile = centred(Rect::new(0, 0, column.width, column.height), WIDE);
     let gap = ask.gap & !1;
-    let fit = ((column.height + gap) / (tile.height + gap)).min(count);
+    let fit = ((column.height + gap) / (tile.height + gap).max(1)).min(count);
     let used = (fit * (tile.height + gap)).saturating_sub(gap);
     let top = (column.top + column.height.saturating_sub(used) / 2) & !1;
     (0..fit).map(|index| Rect::new(column.left, top + index * (tile.height + gap), tile.width, tile.height)).collect()
