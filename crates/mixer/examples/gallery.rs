@@ -46,7 +46,8 @@ fn portrait(id: u64) -> Picture {
             let hair = ((x - middle) / 74.0).hypot((y - 140.0) / 82.0);
             let body = ((x - middle) / 165.0).hypot((y - 400.0) / 150.0);
             let window = (x - 520.0).abs() < 70.0 && (y - 110.0).abs() < 80.0;
-            let texture = if plane == 0 { ((x / 3.0).sin() * (y / 4.0).cos() * 4.0) as i32 - (y / 9.0) as i32 } else { 0 };
+            let texture =
+                if plane == 0 { ((x / 3.0).sin() * (y / 4.0).cos() * 4.0) as i32 - (y / 9.0) as i32 } else { 0 };
             let value = match () {
                 () if face < 1.0 => skin[plane] - if plane == 0 { (face * 22.0) as i32 } else { 0 },
                 () if hair < 1.0 => [38, 122, 132][plane],
@@ -65,8 +66,18 @@ fn document() -> Picture {
     let mut picture = Picture::new(1280, 800);
     for (at, sample) in picture.plane_mut(0).iter_mut().enumerate() {
         let (x, y) = (at % 1280, at / 1280);
-        let letters = (120..1160).contains(&x) && y > 120 && y % 28 < 14 && (x * 7 / 5 + y / 28 * 31) % 11 < 5 && (x / 9 + y / 28) % 6 != 0;
-        *sample = if y < 64 { 90 } else if letters { 40 } else { 232 };
+        let letters = (120..1160).contains(&x)
+            && y > 120
+            && y % 28 < 14
+            && (x * 7 / 5 + y / 28 * 31) % 11 < 5
+            && (x / 9 + y / 28) % 6 != 0;
+        *sample = if y < 64 {
+            90
+        } else if letters {
+            40
+        } else {
+            232
+        };
     }
     picture
 }
@@ -83,7 +94,8 @@ fn save(path: &Path, view: &View<'_>) -> Result<(), Box<dyn std::error::Error>> 
             rgb.extend(channels.map(|value| value.clamp(0.0, 255.0) as u8));
         }
     }
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), u32::try_from(width)?, u32::try_from(height)?);
+    let mut encoder =
+        png::Encoder::new(BufWriter::new(File::create(path)?), u32::try_from(width)?, u32::try_from(height)?);
     encoder.set_color(png::ColorType::Rgb);
     encoder.write_header()?.write_image_data(&rgb)?;
     println!("{}", path.display());

@@ -28,7 +28,8 @@ impl Axis {
             quantise(&weights(centre, ratio, inputs))
         });
         let exact = (ratio - 1.0).abs() < 1e-9 && (from - from.round()).abs() < 1e-9;
-        let copy_from = (exact && from >= 0.0 && from.round() as usize + outputs <= inputs).then_some(from.round() as usize);
+        let copy_from =
+            (exact && from >= 0.0 && from.round() as usize + outputs <= inputs).then_some(from.round() as usize);
         Self { taps: taps.collect(), copy_from }
     }
 

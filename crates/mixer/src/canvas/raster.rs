@@ -93,18 +93,6 @@ impl Raster {
         }
     }
 
-    /// A part of it, with even edges.
-    pub(super) fn part(&self, rect: Rect) -> Self {
-        let mut part = Self::new(rect.width, rect.height);
-        for (index, pixel) in part.pixels.iter_mut().enumerate() {
-            let (x, y) = (rect.left + index % part.width, rect.top + index / part.width);
-            if x < self.width && y < self.height {
-                *pixel = self.pixels[y * self.width + x];
-            }
-        }
-        part
-    }
-
     /// Ready to be laid over pictures.
     pub(super) fn finish(&self) -> Sprite {
         let mean = |x: usize, y: usize| {
@@ -150,7 +138,14 @@ impl Sprite {
     }
 
     /// Lays it over a picture, within `clip`. All places are even.
-    pub(super) fn draw(&self, kernels: Kernels, onto: &mut Picture, (left, top): (usize, usize), clip: Rect, opacity: u8) {
+    pub(super) fn draw(
+        &self,
+        kernels: Kernels,
+        onto: &mut Picture,
+        (left, top): (usize, usize),
+        clip: Rect,
+        opacity: u8,
+    ) {
         let canvas = Rect::new(0, 0, onto.width() & !1, onto.height() & !1);
         let own = Rect::new(left, top, self.width, self.height);
         let Some(seen) = own.meet(&clip).and_then(|seen| seen.meet(&canvas)) else { return };

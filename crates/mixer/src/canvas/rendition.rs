@@ -17,7 +17,7 @@ impl Rendition {
     /// One that follows a picture of that size. Black until it follows the first change.
     #[must_use]
     pub fn new(width: usize, height: usize) -> Self {
-        let half = |length: usize| (length / 2 & !1).max(2);
+        let half = |length: usize| ((length / 2) & !1).max(2);
         let picture = Picture::new(half(width), half(height));
         let changes = Changes::new(picture.width(), picture.height());
         Self { picture, changes, kernels: Kernels::new() }
@@ -31,7 +31,8 @@ impl Rendition {
             // Chroma has half the samples again, so edges lie on every fourth sample.
             let edge = |length: usize, most: usize| (length.div_ceil(4) * 2).min(most);
             let (left, top) = (rect.left / 4 * 2, rect.top / 4 * 2);
-            let (right, bottom) = (edge(rect.right(), self.picture.width()), edge(rect.bottom(), self.picture.height()));
+            let (right, bottom) =
+                (edge(rect.right(), self.picture.width()), edge(rect.bottom(), self.picture.height()));
             if left < right && top < bottom {
                 self.changes.add(Rect::new(left, top, right - left, bottom - top));
             }
@@ -42,7 +43,8 @@ impl Rendition {
                 let rect = if plane == 0 { *rect } else { rect.halved() };
                 let stride = self.picture.size_of(plane).0;
                 for row in rect.top..rect.bottom() {
-                    let pair = |row: usize| source.row(row.min(source.height() - 1)).get(2 * rect.left..).unwrap_or(&[]);
+                    let pair =
+                        |row: usize| source.row(row.min(source.height() - 1)).get(2 * rect.left..).unwrap_or(&[]);
                     let out = &mut self.picture.plane_mut(plane)[row * stride + rect.left..][..rect.width];
                     kernels.quarter(out, pair(2 * row), pair(2 * row + 1));
                 }

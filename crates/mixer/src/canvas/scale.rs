@@ -216,7 +216,7 @@ impl Scaler {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+    use rand::{SeedableRng as _, rngs::SmallRng};
 
     use super::super::axis::weights;
     use super::*;
@@ -225,7 +225,7 @@ mod tests {
     fn noise(width: usize, height: usize, seed: u64) -> Picture {
         let mut random = SmallRng::seed_from_u64(seed);
         let mut picture = Picture::new(width, height);
-        (0..3).for_each(|plane| random.fill(picture.plane_mut(plane)));
+        (0..3).for_each(|plane| random.fill_bytes(picture.plane_mut(plane)));
         picture
     }
 
@@ -236,7 +236,8 @@ mod tests {
             let (columns, _) = picture.size_of(plane);
             for (at, sample) in picture.plane_mut(plane).iter_mut().enumerate() {
                 let (x, y) = ((at % columns) as f64, (at / columns) as f64);
-                let value = (x / 9.0 + y / 31.0).sin() * 50.0 + (x / 4.1 - y / 5.3).cos() * 30.0 + (y / 2.7).sin() * 20.0;
+                let value =
+                    (x / 9.0 + y / 31.0).sin() * 50.0 + (x / 4.1 - y / 5.3).cos() * 30.0 + (y / 2.7).sin() * 20.0;
                 *sample = (128.0 + value) as u8;
             }
         }
@@ -281,7 +282,8 @@ mod tests {
     /// The mean of what each output covers: what an ideal sensor of that resolution sees.
     fn area(plane: &Plane<'_>, to: (usize, usize)) -> Vec<f64> {
         let ratio = (plane.width() as f64 / to.0 as f64, plane.height() as f64 / to.1 as f64);
-        let share = |from: f64, to: f64, sample: usize| (to.min(sample as f64 + 1.0) - from.max(sample as f64)).max(0.0);
+        let share =
+            |from: f64, to: f64, sample: usize| (to.min(sample as f64 + 1.0) - from.max(sample as f64)).max(0.0);
         let value = |index: usize| {
             let (x, y) = ((index % to.0) as f64 * ratio.0, (index / to.0) as f64 * ratio.1);
             let mut sum = 0.0;
@@ -310,7 +312,9 @@ mod tests {
     #[test]
     fn what_is_made_much_smaller_is_near_the_mean_of_what_it_covers() {
         let picture = waves(640, 360);
-        for (to, least) in [((320, 180), 50.0), ((160, 90), 45.0), ((250, 140), 32.0), ((214, 120), 32.0), ((100, 56), 32.0)] {
+        for (to, least) in
+            [((320, 180), 50.0), ((160, 90), 45.0), ((250, 140), 32.0), ((214, 120), 32.0), ((100, 56), 32.0)]
+        {
             let result = scaled(Kernels::new(), &picture, whole(&picture), to);
             let found = psnr(result.plane(0), &area(&picture.view().planes()[0], to));
             assert!(found > least, "{to:?}: {found:.1} dB");
@@ -320,11 +324,16 @@ mod tests {
     #[test]
     fn fine_stripes_become_grey_and_not_coarse_stripes() {
         let mut picture = Picture::new(640, 360);
-        picture.plane_mut(0).iter_mut().enumerate().for_each(|(at, sample)| *sample = if at % 2 == 0 { 16 } else { 235 });
+        picture
+            .plane_mut(0)
+            .iter_mut()
+            .enumerate()
+            .for_each(|(at, sample)| *sample = if at % 2 == 0 { 16 } else { 235 });
         for to in [(426, 240), (416, 234), (320, 180), (246, 134), (212, 120)] {
             let result = scaled(Kernels::new(), &picture, whole(&picture), to);
             let middle = &result.plane(0)[to.0 * to.1 / 2..][4..to.0 - 4];
-            let (least, most) = (middle.iter().min().copied().unwrap_or(0), middle.iter().max().copied().unwrap_or(255));
+            let (least, most) =
+                (middle.iter().min().copied().unwrap_or(0), middle.iter().max().copied().unwrap_or(255));
             assert!(most - least < 90, "{to:?}: {least} to {most}");
         }
     }
@@ -343,7 +352,10 @@ mod tests {
     fn a_cover_that_is_nearly_the_size_is_cut_instead_of_scaled() {
         let picture = noise(640, 360, 1);
         let (window, inner) = fit(Fit::Cover, (640, 360), Rect::new(0, 0, 628, 348));
-        assert_eq!((window, inner), (Window { left: 6.0, top: 6.0, width: 628.0, height: 348.0 }, Rect::new(0, 0, 628, 348)));
+        assert_eq!(
+            (window, inner),
+            (Window { left: 6.0, top: 6.0, width: 628.0, height: 348.0 }, Rect::new(0, 0, 628, 348))
+        );
         let result = scaled(Kernels::new(), &picture, window, (628, 348));
         assert_eq!(result.plane(0)[..628], picture.view().planes()[0].row(6)[6..634]);
         assert_eq!(result.plane(2)[..314], picture.view().planes()[2].row(3)[3..317]);

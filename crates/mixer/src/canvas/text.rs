@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use cosmic_text::fontdb::{self, Database};
 use cosmic_text::{
-    Attrs, Buffer, Color, Ellipsize, EllipsizeHeightLimit, Family, FontSystem, Metrics, Shaping, SwashCache, Weight, Wrap,
+    Attrs, Buffer, Color, Ellipsize, EllipsizeHeightLimit, Family, FontSystem, Metrics, Shaping, SwashCache, Weight,
+    Wrap,
 };
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -107,16 +108,12 @@ impl Fonts {
         // What cannot be opened cannot be drawn with either.
         let usable = faces.iter().any(|(id, weight)| system.get_font(*id, *weight).is_some());
         let mut hangul = |(id, weight): &(fontdb::ID, Weight)| {
-            system.get_font_supported_codepoints_in_word(*id, *weight, "가") == Some(1)
+            system.get_font(*id, *weight).is_some_and(|font| font.as_swash().charmap().map('가') != 0)
         };
         if !faces.iter().any(&mut hangul) {
             warnings.push(if usable { FontWarning::NoCjk } else { FontWarning::None });
         }
-        Self {
-            system: usable.then(|| (system, SwashCache::new())),
-            family: family.unwrap_or_default(),
-            warnings,
-        }
+        Self { system: usable.then(|| (system, SwashCache::new())), family: family.unwrap_or_default(), warnings }
     }
 
     /// What is missing, to be said once.
@@ -186,9 +183,9 @@ pub(super) fn clean(name: &str) -> String {
 pub(super) fn initials(name: &str) -> String {
     let name = clean(name);
     let hangul = |character: char| matches!(character, '가'..='힣');
-    let ideograph = |character: char| {
-        matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
-    };
+    let ideograph = |character: char| matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
+    // What stands in brackets is a remark, not a name.
+    let name = name.split(['(', '[', '（']).map(str::trim).find(|part| !part.is_empty()).unwrap_or("");
     let Some(first) = name.chars().find(|character| character.is_alphanumeric()) else { return String::new() };
     if hangul(first) {
         let word: Vec<_> = name.split(' ').next_back().unwrap_or("").chars().filter(|it| hangul(*it)).collect();
@@ -226,8 +223,15 @@ mod tests {
         let drawn: Vec<_> = names.map(|name| fonts.line(name, 20.0, 300.0, WHITE)).into_iter().flatten().collect();
         assert_eq!(drawn.len(), names.len(), "{fonts:?}");
         assert!(drawn.iter().all(|raster| ink(raster) > 60));
-        let sprites: std::collections::HashSet<_> = drawn.iter().map(|raster| format!("{:?}", raster.finish())).collect();
+        let sprites: std::collections::HashSet<_> =
+            drawn.iter().map(|raster| format!("{:?}", raster.finish())).collect();
         assert_eq!(sprites.len(), names.len());
+    }
+
+    #[test]
+    fn with_a_font_for_korean_there_is_nothing_to_warn_of() {
+        let fonts = Fonts::new(&FontSources::default());
+        assert_eq!(fonts.warnings(), [], "the tests want Debian's fonts-noto-cjk");
     }
 
     #[test]
@@ -249,7 +253,9 @@ mod tests {
     #[test]
     fn a_long_name_is_cut_to_its_room() {
         let mut fonts = Fonts::new(&FontSources::default());
-        for name in ["Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere", "김수한무거북이와두루미삼천갑자동방삭"] {
+        for name in
+            ["Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere", "김수한무거북이와두루미삼천갑자동방삭"]
+        {
             let whole = fonts.line(name, 16.0, 2000.0, WHITE).map_or(0, |raster| raster.size().0);
             let cut = fonts.line(name, 16.0, 120.0, WHITE).map_or(0, |raster| raster.size().0);
             assert!(whole > 200 && cut <= 124 && cut > 80, "{whole} to {cut}");
@@ -279,6 +285,7 @@ mod tests {
             ("김민준", "민준"),
             ("남궁 민수", "민수"),
             ("준", "준"),
+            ("이서연 (마당)", "서연"),
             ("山田太郎", "山"),
             ("7 of nine", "7N"),
             ("🦊", ""),

@@ -38,23 +38,31 @@ struct Blocks {
     columns: usize,
     cells: Vec<u8>,
     any: bool,
+    /// A row of blocks that have all changed: nothing is left to be found in it.
+    full: Option<usize>,
 }
 
 impl Blocks {
     fn new(rect: &Rect) -> Self {
         let (left, top) = (rect.left / BLOCK, rect.top / BLOCK);
         let (columns, rows) = (rect.right().div_ceil(BLOCK) - left, rect.bottom().div_ceil(BLOCK) - top);
-        Self { left, top, columns, cells: vec![0; columns * rows], any: false }
+        Self { left, top, columns, cells: vec![0; columns * rows], any: false, full: None }
     }
 
     /// Replaces a row's samples and notes which blocks that changed. `x` and `y` are the place on
     /// the canvas's plane, whose blocks are `SIZE` samples wide and high.
     fn replace<const SIZE: usize>(&mut self, (x, y): (usize, usize), old: &mut [u8], new: &[u8]) {
         let row = (y / SIZE - self.top) * self.columns;
+        if self.full == Some(row) {
+            return old.copy_from_slice(new);
+        }
         let cells = &mut self.cells[row + x / SIZE - self.left..row + (x + new.len()).div_ceil(SIZE) - self.left];
         let head = (SIZE - x % SIZE).min(new.len());
         let mut from = 0;
-        if cells.iter().any(|cell| *cell == 0) {
+        if !cells.contains(&0) {
+            // The same for all rows of samples: those of a tile are equally long.
+            self.full = Some(row);
+        } else {
             for (index, cell) in cells.iter_mut().enumerate() {
                 let to = if index == 0 { head } else { (from + SIZE).min(new.len()) };
                 if *cell == 0 && differ::<SIZE>(&old[from..to], &new[from..to]) {
@@ -194,6 +202,8 @@ impl Tile {
                 self.fill(dresser.theme().background);
             }
             self.inner = inner;
+            // Rows may be longer from now on.
+            self.blocks.full = None;
             self.scaler = Some(Scaler::new(size, window, (inner.width, inner.height)));
         }
         self.shown = Shown::Picture;
@@ -227,9 +237,10 @@ impl Tile {
 
     fn dim(&mut self) {
         self.shown = Shown::Dimmed;
-        self.cache.plane_mut(0).iter_mut().for_each(|luma| *luma = 16 + ((u16::from(luma.saturating_sub(16)) * 7) >> 4) as u8);
+        let darker = |luma: u8| 16 + ((u16::from(luma.saturating_sub(16)) * 9) >> 4) as u8;
+        self.cache.plane_mut(0).iter_mut().for_each(|luma| *luma = darker(*luma));
         for plane in 1..3 {
-            self.cache.plane_mut(plane).iter_mut().for_each(|chroma| *chroma = 96 + (u16::from(*chroma) / 4) as u8);
+            self.cache.plane_mut(plane).iter_mut().for_each(|chroma| *chroma = 64 + *chroma / 2);
         }
         self.blocks.cells.fill(1);
         self.blocks.any = true;
@@ -258,6 +269,7 @@ impl Tile {
         if !std::mem::take(&mut self.blocks.any) {
             return;
         }
+        self.blocks.full = None;
         let mut last: Option<Rect> = None;
         for (row, cells) in self.blocks.cells.chunks_exact_mut(self.blocks.columns).enumerate() {
             let changed = |cell: &u8| *cell != 0;
@@ -295,7 +307,8 @@ impl Tile {
     pub(super) fn draw(&self, kernels: Kernels, onto: &mut Picture, clip: &Rect) {
         let Some(seen) = self.region.rect.meet(clip) else { return };
         for plane in 0..3 {
-            let (seen, rect) = if plane == 0 { (seen, self.region.rect) } else { (seen.halved(), self.region.rect.halved()) };
+            let (seen, rect) =
+                if plane == 0 { (seen, self.region.rect) } else { (seen.halved(), self.region.rect.halved()) };
             let (stride, own) = (onto.size_of(plane).0, self.cache.size_of(plane).0);
             for row in seen.top..seen.bottom() {
                 let from = (row - rect.top) * own + seen.left - rect.left;
@@ -311,7 +324,15 @@ impl Tile {
     }
 
     /// One row, or the part of it from column `left` of the tile on.
-    fn lay(&self, kernels: Kernels, plane: usize, (row, left): (usize, usize), rect: &Rect, below: &mut [u8], above: &[u8]) {
+    fn lay(
+        &self,
+        kernels: Kernels,
+        plane: usize,
+        (row, left): (usize, usize),
+        rect: &Rect,
+        below: &mut [u8],
+        above: &[u8],
+    ) {
         let opacity = self.region.opacity;
         let rounding = self.corner.row(plane, row, rect.height);
         if opacity == u8::MAX && rounding.is_none() {
@@ -375,9 +396,11 @@ impl Corner {
 fn same(picture: &Picture, view: &View<'_>) -> bool {
     let own = picture.view();
     (own.width(), own.height()) == (view.width(), view.height())
-        && own.planes().iter().zip(view.planes()).all(|(own, other)| {
-            (0..own.height()).all(|row| own.row(row) == other.row(row))
-        })
+        && own
+            .planes()
+            .iter()
+            .zip(view.planes())
+            .all(|(own, other)| (0..own.height()).all(|row| own.row(row) == other.row(row)))
 }
 
 /// A part of a picture as a picture.

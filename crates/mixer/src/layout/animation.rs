@@ -158,7 +158,14 @@ mod tests {
         let middle = start + DURATION / 2;
         let there = animation.at(middle);
         animation.go(middle, grid(9));
-        assert_eq!(animation.at(middle)[..4], there.iter().zip(grid(9)).map(|(old, new)| Region { rect: old.rect, opacity: old.opacity, ..new }).collect::<Vec<_>>()[..]);
+        assert_eq!(
+            animation.at(middle)[..4],
+            there
+                .iter()
+                .zip(grid(9))
+                .map(|(old, new)| Region { rect: old.rect, opacity: old.opacity, ..new })
+                .collect::<Vec<_>>()[..]
+        );
     }
 
     #[test]

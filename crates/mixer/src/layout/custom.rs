@@ -10,8 +10,8 @@ pub struct Fraction(pub f32);
 
 impl Fraction {
     fn of(self, length: usize) -> usize {
-        // `max` first: it makes 0 of NaN.
-        (f64::from(self.0.max(0.0).min(1.0)) * length as f64).round() as usize
+        // What is no number becomes 0 in the last step.
+        (f64::from(self.0.clamp(0.0, 1.0)) * length as f64).round() as usize
     }
 }
 
@@ -55,14 +55,22 @@ pub(super) fn arrange(ask: &Arrangement<'_>, regions: &[NamedRegion]) -> Arrange
         regions.iter().filter_map(|named| Some((rect(ask, named)?, *named))).unzip();
     let chosen = choose(ask, &regions);
     let taken: Vec<_> = chosen.iter().copied().flatten().collect();
+    let lowest = regions.iter().map(|named| named.z).min().unwrap_or(0);
     let place = |((named, rect), source): ((&NamedRegion, Rect), Option<Source>)| {
         let mut region = ask.region(source?, rect, named.z)?;
+        if named.z == lowest {
+            // What lies side by side is to touch; only what lies in front has round corners.
+            region.corner = 0;
+        }
         if let Some(fit) = named.fit {
             region.fit = fit;
         }
         Some(region)
     };
-    Arranged { regions: regions.iter().zip(rects).zip(chosen).filter_map(place).collect(), left_out: others(ask, &taken) }
+    Arranged {
+        regions: regions.iter().zip(rects).zip(chosen).filter_map(place).collect(),
+        left_out: others(ask, &taken),
+    }
 }
 
 /// A source for each region. A picture has one place at most; who is named goes first, then the

@@ -42,9 +42,8 @@ pub(super) fn tiles(width: usize, height: usize, gap: usize, count: usize) -> Ve
         (cell.width * cell.height, std::cmp::Reverse(columns * rows - count))
     });
     let Some((columns, rows, cell)) = best else { return Vec::new() };
-    let start = |length: usize, tiles: usize, tile: usize| {
-        (length.saturating_sub(tiles * tile + (tiles - 1) * gap) / 2) & !1
-    };
+    let start =
+        |length: usize, tiles: usize, tile: usize| (length.saturating_sub(tiles * tile + (tiles - 1) * gap) / 2) & !1;
     let top = start(height, rows, cell.height);
     let place = |index: usize| {
         let (row, column) = (index / columns, index % columns);

@@ -249,8 +249,13 @@ fn rounding(ask: &Arrangement<'_>, rect: &Rect) -> usize {
     (rect.width.min(rect.height) / 12).min(ask.height / 50).min(28) & !1
 }
 
+/// An aspect that can be reckoned with, whatever somebody said.
+fn sane(aspect: f64) -> f64 {
+    if aspect.is_finite() && aspect > 0.0 { aspect.clamp(0.1, 10.0) } else { WIDE }
+}
+
 fn needs(rect: &Rect, fit: Fit, aspect: f64) -> (usize, usize) {
-    let aspect = if aspect.is_finite() && aspect > 0.0 { aspect.clamp(0.1, 10.0) } else { WIDE };
+    let aspect = sane(aspect);
     let (width, height) = (rect.width as f64, rect.height as f64);
     let height = match fit {
         Fit::Cover => height.max(width / aspect),

@@ -78,12 +78,7 @@ pub(crate) fn centred(within: Rect, aspect: f64) -> Rect {
     };
     let (width, height) = (even(width, within.width), even(height, within.height));
     let middle = |from: usize, room: usize, length: usize| (from + room.saturating_sub(length) / 2) & !1;
-    Rect::new(
-        middle(within.left, within.width, width),
-        middle(within.top, within.height, height),
-        width,
-        height,
-    )
+    Rect::new(middle(within.left, within.width, width), middle(within.top, within.height, height), width, height)
 }
 
 #[cfg(test)]

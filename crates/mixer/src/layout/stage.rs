@@ -1,7 +1,7 @@
 //! One picture large, the others small.
 
 use super::rect::{Rect, centred};
-use super::{Arranged, Arrangement, ParticipantId, Source, WIDE, grid, rounding};
+use super::{Arranged, Arrangement, ParticipantId, Source, WIDE, grid, rounding, sane};
 
 /// The speaker large, the others in a strip at the right.
 pub(super) fn speaker(ask: &Arrangement<'_>) -> Arranged {
@@ -19,10 +19,11 @@ pub(super) fn speaker(ask: &Arrangement<'_>) -> Arranged {
 
 /// The screen large; at the right the speaker, somewhat higher than those below.
 pub(super) fn presentation(ask: &Arrangement<'_>) -> Arranged {
-    let Some(screen) = ask.sharers().first().map(|someone| Source::Screen(someone.id)) else {
-        return speaker(ask);
-    };
+    let Some(sharer) = ask.sharers().first().copied() else { return speaker(ask) };
+    let screen = Source::Screen(sharer.id);
     let (stage, column) = halves(ask);
+    // As large as the screen is, so that its corners and its label are on the picture.
+    let stage = centred(stage, sane(sharer.screen_aspect.unwrap_or(WIDE)));
     let beside = ask.by_speech().first().map(|someone| Source::Camera(someone.id));
     let mut placed = vec![(screen, stage)];
     let taken: Vec<_> = [Some(screen), beside].into_iter().flatten().collect();
@@ -89,7 +90,7 @@ fn halves(ask: &Arrangement<'_>) -> (Rect, Rect) {
 fn strip(ask: &Arrangement<'_>, column: Rect, count: usize) -> Vec<Rect> {
     let tile = centred(Rect::new(0, 0, column.width, column.height), WIDE);
     let gap = ask.gap & !1;
-    let fit = ((column.height + gap) / (tile.height + gap)).min(count);
+    let fit = ((column.height + gap) / (tile.height + gap).max(1)).min(count);
     let used = (fit * (tile.height + gap)).saturating_sub(gap);
     let top = (column.top + column.height.saturating_sub(used) / 2) & !1;
     (0..fit).map(|index| Rect::new(column.left, top + index * (tile.height + gap), tile.width, tile.height)).collect()
