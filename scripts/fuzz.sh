@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for SECONDS_EACH seconds (60 without it); ONLY='a b' picks some.
+# Runs every fuzz target for SECONDS_EACH seconds (60 without it); TARGETS='a b' picks some.
 # REPLAY=1 builds all of them and gives each its seeds alone, which takes seconds.
 #
 # With Rust's nightly toolchain under AddressSanitizer; on stable without it, which finds panics,
@@ -8,13 +8,14 @@ source "$(dirname "$0")/lib.sh"
 build_needs
 want "a C++ compiler, for libFuzzer" "g++" have c++
 install_missing
-targets=${ONLY:-$(sed -n 's#^path = "fuzz_targets/\(.*\)\.rs"#\1#p' fuzz/Cargo.toml)}
+targets=${TARGETS:-$(sed -n 's#^path = "fuzz_targets/\(.*\)\.rs"#\1#p' fuzz/Cargo.toml)}
 
 if [ -n "${REPLAY:-}" ]; then
   cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target
   for target in $targets; do
     # Single files are run as they are; without the coverage that only cargo-fuzz builds in, nothing is made of them.
     seeds=(fuzz/seeds/"$target"/*)
+    [ -e "${seeds[0]}" ] || die "The fuzz target $target has no seeds: put some of what make fuzz finds into fuzz/seeds/$target."
     "target/debug/$target" "${seeds[@]}" >target/fuzz-replay.log 2>&1 || {
       tail -40 target/fuzz-replay.log >&2
       die "The fuzz target $target fails on one of its seeds: see above."

@@ -1,13 +1,10 @@
 //! STUN and TURN servers for one participant, by the host through which it reached us.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use madang_protocol::IceServer;
 
-use crate::{config::TurnConfig, turn::TurnHandle};
+use crate::{addresses::PublicAddresses, config::TurnConfig, turn::TurnHandle};
 
 /// How long a minted credential opens new allocations. One that is open outlives it.
 const TTL: Duration = Duration::from_secs(3600);
@@ -18,14 +15,14 @@ const RENEW_IN: Duration = Duration::from_secs(2700);
 /// Makes the ICE servers of a participant.
 pub(crate) struct IceServers {
     turn: TurnHandle,
-    public: Vec<IpAddr>,
+    public: PublicAddresses,
     /// HTTPS listeners, which serve TURN over TLS too.
     https: Vec<SocketAddr>,
 }
 
 impl IceServers {
-    pub(crate) fn new(turn: TurnHandle, public: &[IpAddr], https: Vec<SocketAddr>) -> Self {
-        Self { turn, public: public.to_owned(), https }
+    pub(crate) fn new(turn: TurnHandle, public: PublicAddresses, https: Vec<SocketAddr>) -> Self {
+        Self { turn, public, https }
     }
 
     /// The servers for `user`, a client that reached us as `host`, and when fresh ones are due.
@@ -80,21 +77,20 @@ impl IceServers {
 }
 
 /// Host and port by which a client that reached us as `host` reaches a listener of ours.
-fn reachable(listener: SocketAddr, host: &str, public: &[IpAddr]) -> String {
+fn reachable(listener: SocketAddr, host: &str, public: &PublicAddresses) -> String {
     let ip = listener.ip();
     // Loopback needs no name, and `localhost` may mean the other family.
     if ip.is_loopback() {
         return listener.to_string();
     }
-    match public.iter().find(|public| public.is_ipv4() == ip.is_ipv4()) {
-        Some(public) => SocketAddr::new(*public, listener.port()).to_string(),
-        None if ip.is_unspecified() => at(host, listener.port()),
-        None => listener.to_string(),
+    if ip.is_unspecified() && public.of_family(ip).next().is_none() {
+        return at(host, listener.port());
     }
+    SocketAddr::new(public.of(ip), listener.port()).to_string()
 }
 
 fn is_name(host: &str) -> bool {
-    host.parse::<IpAddr>().is_err() && !host.eq_ignore_ascii_case("localhost")
+    host.parse::<std::net::IpAddr>().is_err() && !host.eq_ignore_ascii_case("localhost")
 }
 
 /// RFC 7065 §3.1: an IPv6 address stands in brackets.
@@ -121,6 +117,7 @@ mod tests {
             ("[::]:3478", "meet.example.com", &public, "meet.example.com:3478"),
         ] {
             let listener = listener.parse().expect("an address");
+            let public = &PublicAddresses::new(public, std::iter::empty());
             assert_eq!(reachable(listener, host, public), expected, "{listener} as {host}");
         }
     }

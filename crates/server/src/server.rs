@@ -16,9 +16,9 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    addresses,
+    addresses::{self, PublicAddresses},
     auth::Gate,
-    config::{Change, Config, TlsMode},
+    config::{AlternateAddress, Change, Config, TlsMode},
     drain::Drain,
     http::{self, check::Checks},
     ice::IceServers,
@@ -120,7 +120,9 @@ impl Server {
         let turn_tls = tls.as_ref().map(|tls| TurnTls { config: tls.config.clone(), identity: Some(tls.identity()) });
         let http: Vec<SocketAddr> = listeners.iter().map(|(_, address)| *address).collect();
         let media_metrics = MediaMetrics::default();
-        let media = OpenMedia::new(&config.media, &config.public_ip, &http)?;
+        let alternates = config.turn.alternate_addresses.iter().map(AlternateAddress::ip);
+        let public = PublicAddresses::new(&config.public_ip, alternates);
+        let media = OpenMedia::new(&config.media, &public, &http)?;
         let media_addresses = media.addresses();
         let (turn, events) =
             turn::start_with(&config.turn, &config.public_ip, turn_tls, turn_metrics.clone(), media, &media_metrics)?;
@@ -140,7 +142,7 @@ impl Server {
         let app = Arc::new(App {
             gate: Gate::new(&config.auth),
             rooms: rooms.clone(),
-            ice: IceServers::new(turn, &config.public_ip, if tls.is_some() { http } else { Vec::new() }),
+            ice: IceServers::new(turn, public, if tls.is_some() { http } else { Vec::new() }),
             metrics,
             drain: Drain::new(),
             signaling_permits: Permits::new(u32::MAX, config.signaling.max_connections_per_address),

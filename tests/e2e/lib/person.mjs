@@ -97,56 +97,52 @@ export class Person {
     return this.page.evaluate((id, from) => window.__probe.video(id, from), other.id, source);
   }
 
-  /** Frames that this person's own camera has made so far, as the browser counts them. */
-  cameraFrames() {
-    return this.page.evaluate(() => window.__probe.cameraFrames());
-  }
-
   /**
-   * Waits until somebody's picture is decoded at a rate and size, in that person's colour.
-   * The rate is measured over at least a second. With `ofCamera`, a share, less will do where the
-   * machine is too slow for the rate: that share of what the other's camera makes at the same time.
+   * Waits until somebody's picture is decoded at a rate and size, in that person's colour. The first
+   * frame has to be there within `first` ms; the rate is measured over at least a second. With
+   * `ofCamera`, a share, less will do where the other's camera does not make as many frames itself:
+   * that share of those it makes, and three a second at least.
    */
-  async sees(
-    other,
-    {
-      source = 'camera',
-      fps = 15,
-      width = 320,
-      height = 180,
-      colour = true,
-      timeout = 5000,
-      every = 100,
-      ofCamera = null,
-    } = {},
-  ) {
-    const measure = async () => {
-      const [video, camera] = await Promise.all([this.video(other, source), ofCamera && other.cameraFrames()]);
-      return video && { ...video, camera };
-    };
+  async sees(other, options = {}) {
+    const { source = 'camera', fps = 15, width = 320, height = 180, colour = true, every = 100 } = options;
+    const { timeout = 5000, first = timeout, ofCamera = null } = options;
+    const begun = performance.now();
+    await until(
+      `a frame of ${other.name}'s ${source} is decoded by ${this.name}`,
+      async () => {
+        const now = await this.video(other, source);
+        return now?.frames > 0 || { wait: `nothing decoded: ${JSON.stringify(now)}` };
+      },
+      { timeout: first, every },
+    );
     let before = null;
     let lately = 'measuring';
     await until(
       `${this.name} sees ${other.name}'s ${source} at ${fps} frames/s, ${width}x${height}`,
       async () => {
-        const now = await measure();
-        if (!now || !now.frames) return { wait: `nothing decoded: ${JSON.stringify(now)}` };
-        if (!before || now.frames < before.frames) before = now;
-        const seconds = (now.at - before.at) / 1000;
-        const made = ofCamera ? (now.camera - before.camera) / seconds : Infinity;
+        const [now, camera] = await Promise.all([
+          this.video(other, source),
+          ofCamera ? other.page.evaluate(() => window.__probe.camera()) : null,
+        ]);
+        if (!now || (ofCamera && !camera)) return { wait: 'no picture' };
+        if (!before || now.frames < before.now.frames || camera?.frames < before.camera?.frames)
+          before = { now, camera };
+        const seconds = (now.at - before.now.at) / 1000;
+        if (seconds < 1) return { wait: lately };
+        const rate = (now.frames - before.now.frames) / seconds;
+        const made = camera ? ((camera.frames - before.camera.frames) / (camera.at - before.camera.at)) * 1000 : fps;
         // So slow a camera is watched for longer, or a frame more or less would be half of them.
-        if (seconds < 1 || (made < fps && now.camera - before.camera < 10)) return { wait: lately };
-        const rate = (now.frames - before.frames) / seconds;
-        const wanted = Math.min(fps, made * (ofCamera ?? 1));
-        before = now;
+        if (made < fps && camera.frames - before.camera.frames < 20) return { wait: lately };
+        const wanted = made >= fps ? fps : Math.max(3, made * ofCamera);
+        before = { now, camera };
         if (rate < wanted || now.width < width || now.height < height) {
-          const camera = ofCamera ? `, whose camera makes ${made.toFixed(1)}` : '';
-          lately = `${rate.toFixed(1)} frames/s at ${now.width}x${now.height}${camera}`;
+          const whose = camera ? `, whose camera makes ${made.toFixed(1)}` : '';
+          lately = `${rate.toFixed(1)} frames/s at ${now.width}x${now.height}${whose}`;
           return { wait: lately };
         }
         return { rate };
       },
-      { timeout, every },
+      { timeout: timeout - (performance.now() - begun), every },
     );
     if (!colour) return;
     await until(
@@ -157,7 +153,7 @@ export class Person {
         const far = Math.max(...seen.map((value, i) => Math.abs(value - other.look.colour[i])));
         return far < 45 ? true : { wait: `rgb(${seen})` };
       },
-      { timeout, every },
+      { timeout: Math.max(1000, timeout - (performance.now() - begun)), every },
     );
   }
 
@@ -175,10 +171,21 @@ export class Person {
     );
   }
 
-  /** Both, for everyone: one after the other, so that a browser is asked for less at a time. */
-  async meets(others, options) {
-    await Promise.all(others.map((other) => this.hears(other, options)));
-    await Promise.all(others.map((other) => this.sees(other, options)));
+  /**
+   * Both, for everyone, within one time. In a crowd one after the other, so that browsers are asked for less
+   * at a time.
+   */
+  async meets(others, options = {}) {
+    const { timeout = 5000 } = options;
+    const begun = performance.now();
+    const hear = () => Promise.all(others.map((other) => this.hears(other, options)));
+    const see = (left) => Promise.all(others.map((other) => this.sees(other, { ...options, timeout: left })));
+    if (others.length < 3) {
+      await Promise.all([hear(), see(timeout)]);
+      return;
+    }
+    await hear();
+    await see(timeout - (performance.now() - begun));
   }
 
   /** Waits until each link says that it travels this way. */
@@ -274,11 +281,14 @@ export class Person {
 /**
  * Everyone meets everyone else. The more they are, the less often each is asked, for what a browser has to
  * say of its streams costs it more than the streams do; and a machine that is too slow for so many
- * browsers may take its time and show fewer frames, most of those that the cameras make.
+ * browsers may take its time and show fewer frames, most of those that the cameras make. But the first
+ * frame of everybody's has to come.
  * @param {Person[]} people
  */
 export async function everyoneMeets(people, options) {
-  const crowd = people.length > 2 ? { every: 100 * people.length, ofCamera: 0.8, timeout: 90_000 } : {};
+  const { length } = people;
+  const crowd =
+    length > 2 ? { every: 100 * length, ofCamera: 0.8, timeout: 15_000 * length, first: 7_500 * length } : {};
   const others = (person) => people.filter((other) => other !== person);
   await Promise.all(people.map((person) => person.meets(others(person), { ...crowd, ...options })));
 }

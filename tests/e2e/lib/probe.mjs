@@ -48,16 +48,18 @@ export function installProbe() {
     };
   }
 
-  /** Frames that this page's own pictures have had, whatever became of them. */
-  async function cameraFrames() {
-    let most = 0;
+  /** Frames that this page's own camera has made, whatever became of them; null while nothing takes them. */
+  async function camera() {
+    const track = window.madang?.room?.localParticipant.getTrack('camera')?.mediaStreamTrack;
     for (const connection of connections) {
-      if (connection.connectionState === 'closed') continue;
-      for (const report of (await connection.getStats()).values()) {
-        if (report.type === 'media-source' && report.kind === 'video') most = Math.max(most, report.frames ?? 0);
-      }
+      if (!track || connection.connectionState === 'closed') continue;
+      const reports = [...(await connection.getStats()).values()];
+      const source = reports.find(
+        ({ type, trackIdentifier }) => type === 'media-source' && trackIdentifier === track.id,
+      );
+      if (source) return { at: performance.now(), frames: source.frames ?? 0 };
     }
-    return most;
+    return null;
   }
 
   /** The colour in the middle of the upper left quarter of the picture on screen, where no shape passes. */
@@ -81,20 +83,34 @@ export function installProbe() {
   const listeners = new Map();
   let context;
   let idle;
+  /** Since when, by the context's own time, what an analyser holds is new. */
+  let hearsSince = null;
 
-  /** Listening costs a browser more than a call does: it rests while nobody asks. */
-  function listen() {
+  /**
+   * Listening costs a browser more than a call does: it rests while nobody asks. Says whether it has listened for
+   * long enough that nothing is left of what was heard before.
+   */
+  function listens() {
     context ??= new AudioContext();
-    if (context.state !== 'running') void context.resume();
     clearTimeout(idle);
-    idle = setTimeout(() => void context.suspend(), 2000);
+    idle = setTimeout(() => {
+      hearsSince = null;
+      void context.suspend();
+    }, 2000);
+    if (context.state !== 'running') {
+      hearsSince = null;
+      void context.resume();
+      return false;
+    }
+    hearsSince ??= context.currentTime;
+    return context.currentTime - hearsSince > 0.3;
   }
 
   /** The loudest frequency in what a participant's microphone sends, and how far it stands out. */
   function sound(participant, source = 'microphone') {
     const track = trackOf(participant, source);
     if (!track) return null;
-    listen();
+    const isFresh = listens();
     let analyser = listeners.get(track);
     if (!analyser) {
       analyser = context.createAnalyser();
@@ -103,6 +119,7 @@ export function installProbe() {
       context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
       listeners.set(track, analyser);
     }
+    if (!isFresh) return null;
     const bins = new Float32Array(analyser.frequencyBinCount);
     analyser.getFloatFrequencyData(bins);
     let loudest = 0;
@@ -138,5 +155,5 @@ export function installProbe() {
     return found;
   }
 
-  window.__probe = { connections, video, cameraFrames, colour, sound, pairs };
+  window.__probe = { connections, video, camera, colour, sound, pairs };
 }

@@ -157,7 +157,10 @@ impl Reception {
     pub fn poll(&mut self) -> Option<Received> {
         loop {
             match self.assembler.poll()? {
-                Arrival::Lost(packets) => self.figures.lost += packets,
+                Arrival::Lost(packets) => {
+                    self.figures.lost += packets;
+                    self.continuity.lose();
+                }
                 Arrival::Frame(frame) => return Some(self.count(frame)),
             }
         }

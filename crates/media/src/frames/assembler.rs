@@ -156,6 +156,12 @@ impl Assembler {
                 Before::Within(timestamp) => timestamp != packet.timestamp,
                 Before::Unknown => false,
             };
+            // Padding (RFC 3550 §5.1): it stands between frames, and is of none.
+            if packet.payload.is_empty() && self.codec != Codec::Opus {
+                self.waiting.pop_front();
+                self.skip(1);
+                continue;
+            }
             match begins(self.codec, &packet.payload) {
                 Some(Begins::Yes) => return,
                 Some(Begins::Perhaps) if is_next => return,
@@ -318,8 +324,15 @@ mod tests {
                 packets.push(Packet { sequence, timestamp: index, is_marked: piece == last, payload, at: start });
             }
         }
+        // Padding within frame 1, and between frames 3 and 4.
+        for place in [12, 5] {
+            let mut padding: Packet = packets[place - 1].clone();
+            (padding.payload, padding.is_marked) = (Arc::from([]), false);
+            packets.insert(place, padding);
+        }
+        packets.iter_mut().zip(1..).for_each(|(packet, sequence)| packet.sequence = sequence);
         // The first piece of frame 0, the second of frame 2, and the last of frame 4, with its marker.
-        for gone in [14, 7, 0] {
+        for gone in [16, 8, 0] {
             packets.remove(gone);
         }
         let mut assembler = Assembler::new(Codec::H264);

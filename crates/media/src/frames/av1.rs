@@ -1,12 +1,14 @@
 //! AV1 over RTP ("RTP Payload Format For AV1" of the Alliance for Open Media). A frame is a
 //! temporal unit in the low-overhead bitstream format (AV1 §5.2): every OBU has its size.
 
-use super::Size;
+use super::{Size, piece::Begins};
 use crate::payload::PayloadInfo;
 use crate::session::VideoCodec;
 
 const SEQUENCE_HEADER: u8 = 1;
 const TEMPORAL_DELIMITER: u8 = 2;
+const FRAME_HEADER: u8 = 3;
+const FRAME: u8 = 6;
 const TILE_LIST: u8 = 8;
 
 /// An OBU of a temporal unit.
@@ -80,10 +82,17 @@ fn write_leb128(mut value: usize, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Whether a coded video sequence begins with this temporal unit.
+/// Whether a coded video sequence begins with this temporal unit (§7.5): it has a sequence header,
+/// which may be repeated elsewhere too, and its first frame is a keyframe that is shown.
 #[must_use]
 pub fn is_keyframe(frame: &[u8]) -> bool {
-    obus(frame).any(|obu| obu.kind() == SEQUENCE_HEADER)
+    let header = obus(frame).find(|obu| obu.kind() == SEQUENCE_HEADER);
+    let first = obus(frame).find(|obu| matches!(obu.kind(), FRAME_HEADER | FRAME));
+    // reduced_still_picture_header, §5.5.1: no other frame there can be.
+    let is_still = |obu: Obu<'_>| obu.body.first().is_some_and(|byte| byte & 0x08 != 0);
+    // show_existing_frame, then two bits of frame_type: §5.9.2.
+    let is_key = |obu: Obu<'_>| obu.body.first().is_some_and(|byte| byte & 0xE0 == 0);
+    header.is_some_and(|header| first.is_some_and(|first| is_still(header) || is_key(first)))
 }
 
 /// The largest picture of the sequence, where this temporal unit begins one.
@@ -95,9 +104,13 @@ pub fn size(frame: &[u8]) -> Option<Size> {
     PayloadInfo::parse(VideoCodec::Av1, &payload)?.size.map(Size::from)
 }
 
-/// Whether a payload certainly begins a temporal unit: one that begins a sequence does.
-pub(super) fn begins(payload: &[u8]) -> bool {
-    payload.first().is_some_and(|aggregation| aggregation & 0x88 == 0x08)
+/// One that begins a sequence begins a temporal unit, and one that continues an OBU does not.
+pub(super) fn begins(payload: &[u8]) -> Begins {
+    match payload.first() {
+        Some(aggregation) if aggregation & 0x80 != 0 => Begins::No,
+        Some(aggregation) if aggregation & 0x08 != 0 => Begins::Yes,
+        _ => Begins::Perhaps,
+    }
 }
 
 /// What is known so far of a temporal unit.
@@ -111,11 +124,14 @@ impl Joiner {
     /// Appends what a payload holds. `None` when it is malformed.
     pub(super) fn append(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let (&aggregation, mut rest) = payload.split_first()?;
-        let (continues, goes_on, count) = (aggregation & 0x80 != 0, aggregation & 0x40 != 0, aggregation >> 4 & 3);
+        let (continues, goes_on) = (aggregation & 0x80 != 0, aggregation & 0x40 != 0);
+        let count = usize::from(aggregation >> 4 & 3);
+        // The end of an OBU whose beginning never came is of no use.
+        let mut is_headless = continues && self.pending.is_empty();
         if !continues {
             self.pending.clear();
         }
-        let mut index = 0;
+        let mut index = 0usize;
         while !rest.is_empty() {
             index += 1;
             let element;
@@ -124,6 +140,9 @@ impl Joiner {
             } else {
                 let (length, after) = leb128(rest)?;
                 (element, rest) = after.split_at_checked(length)?;
+            }
+            if std::mem::take(&mut is_headless) {
+                continue;
             }
             self.pending.extend_from_slice(element);
             if !(rest.is_empty() && goes_on) {
@@ -157,7 +176,14 @@ pub fn packetize(frame: &[u8], largest: usize) -> Vec<Vec<u8>> {
     let begins_sequence = is_keyframe(frame);
     let mut payloads: Vec<Vec<u8>> = Vec::new();
     let mut open = vec![if begins_sequence { 0x08 } else { 0 }];
+    let mut layer = None;
     for obu in obus(frame).filter(|obu| !matches!(obu.kind(), TEMPORAL_DELIMITER | TILE_LIST)) {
+        // §5: OBUs of one packet that name their layers are of the same one.
+        let own = obu.has_extension.then_some(obu.header[1]);
+        if own.is_some() && layer.is_some() && own != layer && open.len() > 1 {
+            payloads.push(std::mem::replace(&mut open, vec![0]));
+        }
+        layer = own.or(layer);
         let bytes = [obu.header(), obu.body].concat();
         let mut rest = &bytes[..];
         loop {
@@ -219,16 +245,16 @@ mod tests {
 
     #[test]
     fn a_unit_with_a_sequence_header_is_a_keyframe_and_tells_its_size() {
-        let frame = unit(&[(SEQUENCE_HEADER, sequence_header()), (6, vec![1; 3000])]);
+        let frame = unit(&[(SEQUENCE_HEADER, sequence_header()), (FRAME, vec![0x10; 3000])]);
         assert!(is_keyframe(&frame));
         assert_eq!(size(&frame), Some(Size { width: 640, height: 360 }));
         let payloads = packetize(&frame, 1200);
-        assert!(begins(&payloads[0]) && !begins(&payloads[1]));
+        assert_eq!([begins(&payloads[0]), begins(&payloads[1])], [Begins::Yes, Begins::No]);
         assert_eq!(payloads.iter().map(|payload| payload[0] >> 6).collect::<Vec<_>>(), [1, 3, 2]);
         let info = PayloadInfo::parse(VideoCodec::Av1, &payloads[0]).expect("well-formed");
         assert!(info.keyframe && info.size.is_some());
         assert_eq!(joined(&payloads), frame);
-        assert!(!is_keyframe(&unit(&[(6, vec![1; 30])])));
+        assert!(!is_keyframe(&unit(&[(FRAME, vec![0x10; 30])])));
     }
 
     #[test]
@@ -237,6 +263,35 @@ mod tests {
         let payload = vec![0x20, 2, 6 << 3, 0xAA, 6 << 3, 0xBB, 0xCC];
         let expected = unit(&[(6, vec![0xAA]), (6, vec![0xBB, 0xCC])]);
         assert_eq!(joined(&[payload]), expected);
+    }
+
+    #[test]
+    fn a_repeated_sequence_header_makes_no_keyframe_of_a_frame_that_refers_to_others() {
+        // Not reduced: the fourth bit after the profile is 0. A shown inter frame: 0 01.
+        let header = vec![0x00, 0x00, 0x00];
+        assert!(!is_keyframe(&unit(&[(SEQUENCE_HEADER, header.clone()), (FRAME, vec![0x30, 1])])));
+        assert!(is_keyframe(&unit(&[(SEQUENCE_HEADER, header), (FRAME, vec![0x10, 1])])));
+    }
+
+    #[test]
+    fn layers_do_not_share_a_packet() {
+        let obu = |layer: u8| [vec![FRAME << 3 | 0x06, layer << 3, 3], vec![1, 2, 3]].concat();
+        let frame = [vec![TEMPORAL_DELIMITER << 3 | 0x02, 0], obu(0), obu(0), obu(1)].concat();
+        let payloads = packetize(&frame, 1200);
+        assert_eq!(payloads.len(), 2);
+        assert_eq!(joined(&payloads), frame);
+    }
+
+    #[test]
+    fn the_end_of_an_obu_that_has_no_beginning_is_left_out() {
+        let payload = vec![0x80, 2, 0xAA, 0xBB, 2, FRAME << 3, 0xCC];
+        assert_eq!(joined(&[payload]), unit(&[(FRAME, vec![0xCC])]));
+    }
+
+    #[test]
+    fn hundreds_of_elements_are_counted() {
+        let payload: Vec<u8> = [0].into_iter().chain([1, FRAME << 3].repeat(300)).collect();
+        assert_eq!(joined(&[payload]), unit(&vec![(FRAME, vec![]); 300]));
     }
 
     #[test]

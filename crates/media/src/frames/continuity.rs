@@ -24,6 +24,12 @@ impl Continuity {
         follows
     }
 
+    /// Packets are lost for good. Where frames are counted the next one tells whether that matters;
+    /// where they are not, it has to be taken for a frame that others refer to.
+    pub fn lose(&mut self) {
+        self.last = self.last.filter(|last| last.picture_id.is_some() || last.tl0_pic_idx.is_some());
+    }
+
     /// Whether nothing can be shown before a keyframe comes.
     #[must_use]
     pub const fn needs_keyframe(&self) -> bool {
@@ -85,6 +91,19 @@ mod tests {
         assert!(stream.accept(frame(4, 1, 0, false), false));
         assert!(!stream.accept(frame(7, 1, 2, false), false), "6, which it needs, was lost");
         assert!(stream.accept(frame(8, 2, 0, false), false));
+    }
+
+    #[test]
+    fn where_frames_are_not_counted_a_loss_stops_the_picture() {
+        let mut stream = Continuity::default();
+        assert!(stream.accept(FrameInfo::default(), true));
+        assert!(stream.accept(FrameInfo::default(), false));
+        stream.lose();
+        assert!(stream.needs_keyframe());
+        assert!(!stream.accept(FrameInfo::default(), false));
+        assert!(stream.accept(frame(5, 1, 0, false), true));
+        stream.lose();
+        assert!(stream.accept(frame(6, 2, 0, false), false), "it was not a frame of this stream's");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! H.264 over RTP, RFC 6184 with packetization-mode 1: single units, STAP-A and FU-A. A frame is
 //! an access unit in the byte stream format (ITU-T H.264, Annex B).
 
-use super::Size;
+use super::{Size, piece::Begins};
 use crate::payload::PayloadInfo;
 use crate::session::VideoCodec;
 
 const IDR: u8 = 5;
 const SPS: u8 = 7;
 const PPS: u8 = 8;
+const DELIMITER: u8 = 9;
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -51,14 +52,22 @@ fn after_start_code(bytes: &[u8]) -> Option<&[u8]> {
     Some(&bytes[at + 3..])
 }
 
-/// Whether a payload certainly begins an access unit: with a parameter set or a delimiter.
-pub(super) fn begins(payload: &[u8]) -> bool {
-    let first = match kind(payload) {
-        STAP_A => payload.get(3..).map_or(0, kind),
-        FU_A if payload.get(1).is_some_and(|header| header & 0x80 != 0) => payload[1] & 0x1F,
-        kind => kind,
+/// Parameter sets, a delimiter and the slice with the first macroblock begin an access unit; later
+/// pieces of a unit do not.
+pub(super) fn begins(payload: &[u8]) -> Begins {
+    let (kind, body) = match kind(payload) {
+        STAP_A => (payload.get(3..).map_or(0, kind), payload.get(4..)),
+        FU_A if payload.get(1).is_some_and(|header| header & 0x80 == 0) => return Begins::No,
+        FU_A => (payload.get(1).map_or(0, |header| header & 0x1F), payload.get(2..)),
+        kind => (kind, payload.get(1..)),
     };
-    matches!(first, SPS | 9)
+    // first_mb_in_slice is 0, in Exp-Golomb code a single 1 (ITU-T H.264 §7.3.3, §9.1).
+    let is_first_slice = || body.and_then(<[u8]>::first).is_some_and(|byte| byte & 0x80 != 0);
+    match kind {
+        SPS | DELIMITER => Begins::Yes,
+        1 | 2 | IDR if is_first_slice() => Begins::Yes,
+        _ => Begins::Perhaps,
+    }
 }
 
 /// Appends what a payload holds of an access unit. `None` when it is malformed, or of a mode that
@@ -81,6 +90,8 @@ pub(super) fn append(payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
             if header & 0x80 != 0 {
                 out.extend_from_slice(&START_CODE);
                 out.push(indicator & 0xE0 | header & 0x1F);
+            } else if out.is_empty() {
+                return None;
             }
             out.extend_from_slice(piece);
         }
@@ -187,7 +198,11 @@ mod tests {
         assert_eq!(size(&frame), Some(Size { width: 640, height: 360 }));
         let payloads = packetize(&frame, 1200);
         assert_eq!(payloads.iter().map(|payload| payload[0] & 0x1F).collect::<Vec<_>>(), [24, 28, 28, 28]);
-        assert!(begins(&payloads[0]) && !begins(&payloads[1]));
+        assert_eq!(
+            [&payloads[0], &payloads[1], &payloads[2]].map(|payload| begins(payload)),
+            [Begins::Yes, Begins::Perhaps, Begins::No]
+        );
+        assert_eq!(begins(&[0x41, 0x9A]), Begins::Yes, "the first macroblock's slice");
         assert!(PayloadInfo::parse(VideoCodec::H264, &payloads[0]).expect("well-formed").keyframe);
         assert_eq!(joined(&payloads), frame);
     }

@@ -27,7 +27,6 @@ pub(super) enum Begins {
 /// Whether a payload begins a frame; `None` when it is malformed.
 pub(super) fn begins(codec: Codec, payload: &[u8]) -> Option<Begins> {
     let told = |yes: bool| if yes { Begins::Yes } else { Begins::No };
-    let hinted = |yes: bool| if yes { Begins::Yes } else { Begins::Perhaps };
     match codec {
         Codec::Opus => Some(Begins::Yes),
         Codec::Vp8 => vp8::Descriptor::parse(payload).map(|(descriptor, _)| told(descriptor.starts_frame())),
@@ -35,8 +34,8 @@ pub(super) fn begins(codec: Codec, payload: &[u8]) -> Option<Begins> {
             let is_base = descriptor.spatial.unwrap_or(0) == 0;
             told(descriptor.starts_frame && is_base)
         }),
-        Codec::H264 => Some(hinted(h264::begins(payload))),
-        Codec::Av1 => Some(hinted(av1::begins(payload))),
+        Codec::H264 => Some(h264::begins(payload)),
+        Codec::Av1 => Some(av1::begins(payload)),
     }
 }
 

@@ -10,12 +10,13 @@ const SEQUENCE_HEADER: u8 = 1;
 pub(super) fn parse(payload: &[u8]) -> Option<PayloadInfo> {
     let mut bytes = Bytes::new(payload);
     let aggregation = bytes.u8()?;
-    let (continues, count, new_sequence) = (aggregation & 0x80 != 0, aggregation >> 4 & 3, aggregation & 0x08 != 0);
+    let (continues, new_sequence) = (aggregation & 0x80 != 0, aggregation & 0x08 != 0);
+    let count = usize::from(aggregation >> 4 & 3);
     if continues && new_sequence {
         return None;
     }
     let mut info = PayloadInfo { keyframe: new_sequence, frame_start: !continues, ..PayloadInfo::default() };
-    let mut index = 0;
+    let mut index = 0usize;
     while !bytes.rest().is_empty() {
         index += 1;
         let last = count != 0 && index == count;

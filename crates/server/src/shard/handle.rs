@@ -1,13 +1,6 @@
 //! Opening media ports, starting shards, and holding on to them.
 
-use std::{
-    collections::HashMap,
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    thread,
-    time::Instant,
-};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, thread, time::Instant};
 
 use madang_media::{
     session::{Certificate, LocalCandidate},
@@ -25,6 +18,7 @@ use super::{
     tcp::{MediaStreams, SharedPort},
 };
 use crate::{
+    addresses::PublicAddresses,
     config::Media,
     metrics::MediaMetrics,
     shard::plane::MediaPlane,
@@ -68,7 +62,7 @@ pub(crate) struct OpenMedia {
 impl OpenMedia {
     /// Opens the ports of `media.listen`: the first shard gets the port that is configured, and
     /// each further one the next. Port 0 takes free ones.
-    pub(crate) fn new(config: &Media, public_ip: &[IpAddr], http: &[SocketAddr]) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &Media, public: &PublicAddresses, http: &[SocketAddr]) -> Result<Self, StartError> {
         let count = match config.shards {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
@@ -83,13 +77,13 @@ impl OpenMedia {
                     if address.port() != 0 {
                         address.set_port(address.port().saturating_add(offset));
                     }
-                    ports.open(address, public_ip)?;
+                    ports.open(address, public)?;
                 }
             }
             shards.push(ports);
         }
         let shared = http.iter().flat_map(|listen| expand(*listen, &interfaces));
-        let shared = shared.map(|address| (address, advertised(address, public_ip))).collect();
+        let shared = shared.map(|address| (address, advertised(address, public))).collect();
         Ok(Self { shards, last_n: config.last_n, gather: config.gather.0, shared })
     }
 
@@ -111,10 +105,10 @@ impl OpenMedia {
 }
 
 impl ShardPorts {
-    fn open(&mut self, address: SocketAddr, public_ip: &[IpAddr]) -> Result<(), StartError> {
+    fn open(&mut self, address: SocketAddr, public: &PublicAddresses) -> Result<(), StartError> {
         let (udp, tcp) = open_pair(address).map_err(|source| StartError::Open { address, source })?;
         let address = udp.local_addr();
-        let advertised = advertised(address, public_ip);
+        let advertised = advertised(address, public);
         self.sockets.push(MediaSocket::new(udp, advertised));
         self.tcp.push((tcp, advertised));
         Ok(())
@@ -122,12 +116,8 @@ impl ShardPorts {
 }
 
 /// What clients are told of an address of ours.
-fn advertised(address: SocketAddr, public_ip: &[IpAddr]) -> SocketAddr {
-    let public = public_ip.iter().find(|public| public.is_ipv4() == address.is_ipv4());
-    match public {
-        Some(public) if !address.ip().is_loopback() => SocketAddr::new(*public, address.port()),
-        _ => address,
-    }
+fn advertised(address: SocketAddr, public: &PublicAddresses) -> SocketAddr {
+    SocketAddr::new(public.of(address.ip()), address.port())
 }
 
 /// The running shards. Dropping it ends them.

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use madang_wire::stun::AddressFamily;
 
+use crate::addresses::PublicAddresses;
+
 /// The addresses that `listen` stands for: an unspecified one stands for all of its family.
 pub(crate) fn expand(listen: SocketAddr, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
     if !listen.ip().is_unspecified() {
@@ -34,7 +36,7 @@ pub(crate) struct RelayAddresses {
     /// The addresses that clients can reach.
     pub(super) listeners: Vec<IpAddr>,
     /// `public_ip`: what a 1:1 NAT in front of this machine shows to the world.
-    pub(super) public: Vec<IpAddr>,
+    pub(super) public: PublicAddresses,
 }
 
 /// Where a relay is opened, and what peers are told.
@@ -56,11 +58,7 @@ impl RelayAddresses {
         } else {
             self.configured.iter().filter(fits).copied().collect()
         };
-        let advertised = |bind: IpAddr| {
-            let mapped = self.public.iter().find(fits).filter(|_| !bind.is_loopback() && !self.public.contains(&bind));
-            RelayAddress { bind, advertise: *mapped.unwrap_or(&bind) }
-        };
-        binds.into_iter().map(advertised).collect()
+        binds.into_iter().map(|bind| RelayAddress { bind, advertise: self.public.of(bind) }).collect()
     }
 
     /// Whether relays of this family can be opened at all.
@@ -117,10 +115,11 @@ mod tests {
     #[test]
     fn a_public_address_is_advertised_for_all_but_loopback() {
         let addresses = RelayAddresses {
-            listeners: vec![ip("127.0.0.1"), ip("10.0.0.5")],
-            public: vec![ip("203.0.113.5")],
+            listeners: vec![ip("127.0.0.1"), ip("10.0.0.5"), ip("10.0.0.6")],
+            public: PublicAddresses::new(&[ip("203.0.113.5"), ip("203.0.113.6")], [ip("10.0.0.6")].into_iter()),
             ..RelayAddresses::default()
         };
+        assert_eq!(choose(&addresses, AddressFamily::IPV4, "10.0.0.6"), pair("10.0.0.6", "203.0.113.6"));
         assert_eq!(choose(&addresses, AddressFamily::IPV4, "10.0.0.5"), pair("10.0.0.5", "203.0.113.5"));
         assert_eq!(choose(&addresses, AddressFamily::IPV4, "127.0.0.1"), pair("127.0.0.1", "127.0.0.1"));
     }

@@ -21,7 +21,8 @@ use super::{
     stream::Streams,
 };
 use crate::{
-    config::TurnConfig,
+    addresses::PublicAddresses,
+    config::{AlternateAddress, TurnConfig},
     metrics::MediaMetrics,
     shard::{
         self, Events, Listeners, LiveRelays, OpenMedia, RoomShards, ShardSender, Shards, SharedPort, TurnPart,
@@ -57,6 +58,12 @@ pub enum StartError {
          to `public_ip`, after the one of `turn.listen`"
     )]
     AlternateBehindNat(IpAddr),
+    /// The same, where several listeners could be the first one.
+    #[error(
+        "`turn.alternate_addresses` = {0}: behind the NAT of `public_ip` it has to be known which of this machine's \
+         addresses is the first: name it in `turn.listen`, in place of one that stands for all"
+    )]
+    ListenerBehindNat(IpAddr),
     /// The tasks that accept TCP connections cannot be made.
     #[error("TURN over TCP cannot start: {0}")]
     Accept(io::Error),
@@ -144,11 +151,12 @@ pub(crate) fn start_with(
     let interfaces = interfaces();
     let shards = media.shards();
     let (pairs, turn) = open_pairs(config, &interfaces, shards)?;
-    let (alternate, alternates) = open_alternates(config, &pairs, public_ip, shards)?;
+    let public = PublicAddresses::new(public_ip, config.alternate_addresses.iter().map(AlternateAddress::ip));
+    let (alternate, alternates) = open_alternates(config, &pairs, &public, shards)?;
     let (tls_listeners, turn_tls) = if tls.is_some() { open_tls(config)? } else { Default::default() };
     let (tls, identity) = tls.map_or((None, None), |tls| (Some(tls.config), tls.identity));
     let encrypted = if identity.is_some() { open_dtls(&turn_tls, &pairs, &interfaces, shards)? } else { Vec::new() };
-    let relays = relay_addresses(config, &pairs, &tls_listeners, public_ip, &interfaces)?;
+    let relays = relay_addresses(config, &pairs, &tls_listeners, &public, &interfaces)?;
     let secrets = Secrets::of(config);
     let own: Vec<IpAddr> =
         interfaces.iter().chain(&relays.listeners).chain(&relays.configured).chain(public_ip).copied().collect();

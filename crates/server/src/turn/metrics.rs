@@ -48,6 +48,7 @@ pub struct TurnMetrics {
     dropped: Family<ByReason, Counter>,
     ended: Family<ByReason, Counter>,
     dtls: Family<ByResult, Counter>,
+    dtls_asked: Counter,
     /// Whoever waits for the last one to end can't wait for the gauge above, which lags behind.
     live: Arc<AtomicU64>,
 }
@@ -79,6 +80,7 @@ impl TurnMetrics {
         registry.register("turn_moves", "Changes of address that an allocation has outlived", self.moves.clone());
         registry.register("turn_refused", "Requests refused", self.refused.clone());
         registry.register("turn_dtls_handshakes", "DTLS handshakes, by what became of them", self.dtls.clone());
+        registry.register("turn_dtls_asked", "DTLS clients asked to prove their address", self.dtls_asked.clone());
         registry.register("turn_dropped_packets", "Packets dropped", self.dropped.clone());
     }
 
@@ -98,13 +100,14 @@ impl TurnMetrics {
         self.ended.get_or_create(&ByReason { reason: reason.name() }).inc();
     }
 
-    /// The same of DTLS. `asked` are those that have not proven their address yet.
+    /// The same of DTLS.
     pub(crate) fn publish_dtls(&self, before: &DtlsCounters, now: &DtlsCounters) {
+        self.dtls_asked.inc_by(now.asked - before.asked);
         for (result, grown) in [
-            ("asked", now.asked - before.asked),
             ("opened", now.opened - before.opened),
             ("failed", now.failed - before.failed),
             ("refused", now.refused - before.refused),
+            ("panicked", now.panicked - before.panicked),
         ] {
             self.dtls.get_or_create(&ByResult { result }).inc_by(grown);
         }

@@ -11,7 +11,7 @@ use super::{
     listener::{Pair, open_pair, open_tcp, open_udp},
     relay_socket::is_local,
 };
-use crate::config::TurnConfig;
+use crate::{addresses::PublicAddresses, config::TurnConfig};
 
 /// How often port 0 is tried.
 const TRIES: usize = 8;
@@ -72,7 +72,7 @@ pub(super) fn relay_addresses(
     config: &TurnConfig,
     pairs: &[Pair],
     tls: &[std::net::TcpListener],
-    public_ip: &[IpAddr],
+    public: &PublicAddresses,
     interfaces: &[IpAddr],
 ) -> Result<RelayAddresses, StartError> {
     let configured = config.relay_addresses.0.clone();
@@ -84,7 +84,7 @@ pub(super) fn relay_addresses(
     for address in tls.iter().filter_map(|listener| listener.local_addr().ok()) {
         listeners.extend(expand(address, interfaces).iter().map(SocketAddr::ip));
     }
-    Ok(RelayAddresses { configured, listeners, public: public_ip.to_vec() })
+    Ok(RelayAddresses { configured, listeners, public: public.clone() })
 }
 
 /// The listeners that RFC 5780 needs beside `turn.listen`, and what the core is told of them. For
@@ -94,7 +94,7 @@ pub(super) fn relay_addresses(
 pub(super) fn open_alternates(
     config: &TurnConfig,
     pairs: &[Pair],
-    public_ip: &[IpAddr],
+    public: &PublicAddresses,
     shards: usize,
 ) -> Result<(Vec<Vec<UdpSocket>>, Vec<Alternates>), StartError> {
     let key = "turn.alternate_addresses";
@@ -107,6 +107,10 @@ pub(super) fn open_alternates(
         };
         let none = StartError::NoAddress { key, address: SocketAddr::new(other, 0) };
         let first = pairs.iter().find(fits).ok_or(none)?.address;
+        // Of several, nobody could say which one the first public address stands for.
+        if public.of(first.ip()) != first.ip() && pairs.iter().filter(fits).count() > 1 {
+            return Err(StartError::ListenerBehindNat(other));
+        }
         let ports = [first.port(), alternate.port().unwrap_or(first.port().wrapping_add(1).max(1))];
         for (ip, port) in [(first.ip(), ports[1]), (other, ports[0]), (other, ports[1])] {
             let address = SocketAddr::new(ip, port);
@@ -114,23 +118,15 @@ pub(super) fn open_alternates(
                 opened.push(open_udp(address, shards).map_err(|source| StartError::Open { key, address, source })?);
             }
         }
-        alternates.push(Alternates { addresses: seen_as([first.ip(), other], public_ip)?, ports });
+        alternates.push(Alternates { addresses: seen_as([first.ip(), other], public)?, ports });
     }
     Ok((opened, alternates))
 }
 
 /// Two addresses of this machine, and what the world sees of each.
-fn seen_as(local: [IpAddr; 2], public_ip: &[IpAddr]) -> Result<[Address; 2], StartError> {
-    let behind_nat = |ip: &IpAddr| !ip.is_loopback() && !public_ip.contains(ip);
-    let of_family: Vec<IpAddr> = public_ip.iter().filter(|ip| ip.is_ipv4() == local[0].is_ipv4()).copied().collect();
-    match of_family[..] {
-        [] => Ok(local.map(Address::from)),
-        _ if !local.iter().any(behind_nat) => Ok(local.map(Address::from)),
-        [first, second, ..] => {
-            Ok([Address { local: local[0], public: first }, Address { local: local[1], public: second }])
-        }
-        [_] => Err(StartError::AlternateBehindNat(local[1])),
-    }
+fn seen_as(local: [IpAddr; 2], public: &PublicAddresses) -> Result<[Address; 2], StartError> {
+    let seen = local.map(|local| Address { local, public: public.of(local) });
+    if seen[0].public == seen[1].public { Err(StartError::AlternateBehindNat(local[1])) } else { Ok(seen) }
 }
 
 /// UDP on the addresses of `turn.tls_listen`, for DTLS alone, where they aren't open anyway.
@@ -156,6 +152,7 @@ mod tests {
     fn seen(local: [&str; 2], public: &[&str]) -> Option<[String; 2]> {
         let ip = |text: &&str| text.parse::<IpAddr>().expect("an address");
         let public: Vec<IpAddr> = public.iter().map(ip).collect();
+        let public = PublicAddresses::new(&public, std::iter::once(ip(&local[1])));
         let seen = seen_as([ip(&local[0]), ip(&local[1])], &public).ok()?;
         Some(seen.map(|address| address.public.to_string()))
     }

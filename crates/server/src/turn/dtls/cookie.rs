@@ -72,10 +72,16 @@ thread_local! {
 
 /// Calls dimpl in a way that it takes this cookie for its own. The cookie has been checked.
 pub(super) fn vouched<R>(cookie: &[u8], call: impl FnOnce() -> R) -> R {
+    /// Takes the word back, however the call ends.
+    struct Word;
+    impl Drop for Word {
+        fn drop(&mut self) {
+            VOUCHED.set(None);
+        }
+    }
     VOUCHED.set(cookie.try_into().ok());
-    let result = call();
-    VOUCHED.set(None);
-    result
+    let _word = Word;
+    call()
 }
 
 /// dimpl's cryptography over aws-lc, with our say about cookies.

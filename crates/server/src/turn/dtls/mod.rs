@@ -94,6 +94,8 @@ pub struct DtlsCounters {
     pub failed: u64,
     /// Clients refused because of a limit.
     pub refused: u64,
+    /// Sessions ended by a fault of the library.
+    pub panicked: u64,
 }
 
 impl Add for DtlsCounters {
@@ -106,6 +108,7 @@ impl Add for DtlsCounters {
             opened: self.opened + other.opened,
             failed: self.failed + other.failed,
             refused: self.refused + other.refused,
+            panicked: self.panicked + other.panicked,
         }
     }
 }
@@ -205,11 +208,17 @@ impl DtlsListener {
     }
 
     /// Should dimpl ever panic over what a client has sent, that client's session ends and no other.
-    fn apart(&mut self, client: SocketAddr, work: impl FnOnce(&mut Self)) {
-        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
-            tracing::error!("dtls: a session has come to a state that it should not; it ends");
+    fn apart<R>(&mut self, client: SocketAddr, work: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self))).ok();
+        if done.is_none() {
+            self.counters.panicked += 1;
+            if self.counters.panicked.is_power_of_two() {
+                let times = self.counters.panicked;
+                tracing::error!(times, "dtls: a session has come to a state that it should not; it ends");
+            }
             self.end(client);
         }
+        done
     }
 
     fn take_datagram(&mut self, now: Instant, client: SocketAddr, datagram: &[u8]) {
@@ -235,18 +244,23 @@ impl DtlsListener {
 
     /// Sends a packet to a client; `false` when that is impossible.
     pub fn send(&mut self, now: Instant, client: SocketAddr, packet: &[u8]) -> bool {
-        let Some(session) = self.sessions.get_mut(&client) else { return false };
-        let sent = packet.len() <= LONGEST_PACKET && session.send(packet, &self.limits);
-        self.flush(now, client);
-        sent
+        let sent = self.apart(client, |listener| {
+            let Some(session) = listener.sessions.get_mut(&client) else { return false };
+            let sent = packet.len() <= LONGEST_PACKET && session.send(packet, &listener.limits);
+            listener.flush(now, client);
+            sent
+        });
+        sent.unwrap_or(false)
     }
 
     /// Ends a client's session, of which nothing is heard any more.
     pub fn close(&mut self, now: Instant, client: SocketAddr) {
-        if let Some(mut session) = self.take(client) {
-            session.close();
-            session.flush(now, client, &self.limits, &mut self.scratch, &mut self.outbox);
-        }
+        self.apart(client, |listener| {
+            if let Some(mut session) = listener.take(client) {
+                session.close();
+                session.flush(now, client, &listener.limits, &mut listener.scratch, &mut listener.outbox);
+            }
+        });
     }
 
     /// Lets time pass.
