@@ -27,6 +27,9 @@ struct madang_vp8_settings {
     uint32_t static_threshold;
     uint32_t noise_sensitivity;
     uint32_t screen_content;
+    uint32_t keyframe_share; /* per cent of a picture's share at most; 0: no limit */
+    uint32_t buffer_begin;   /* ms */
+    uint32_t buffer_level;   /* ms */
 };
 
 struct madang_vp8_encoder {
@@ -108,8 +111,8 @@ static int configure(vpx_codec_enc_cfg_t *config, const struct madang_vp8_settin
     config->rc_max_quantizer = settings->max_quantizer;
     config->rc_undershoot_pct = 100;
     config->rc_overshoot_pct = 15;
-    config->rc_buf_initial_sz = 500;
-    config->rc_buf_optimal_sz = 600;
+    config->rc_buf_initial_sz = settings->buffer_begin;
+    config->rc_buf_optimal_sz = settings->buffer_level;
     config->rc_buf_sz = 1000;
     config->kf_mode = VPX_KF_DISABLED;
     if (settings->layers == 2) {
@@ -137,9 +140,7 @@ struct madang_vp8_encoder *madang_vp8_encoder_new(const struct madang_vp8_settin
         vpx_codec_control(&encoder->codec, VP8E_SET_NOISE_SENSITIVITY, settings->noise_sensitivity) ||
         vpx_codec_control(&encoder->codec, VP8E_SET_SCREEN_CONTENT_MODE, settings->screen_content) ||
         vpx_codec_control(&encoder->codec, VP8E_SET_TOKEN_PARTITIONS, (int)VP8_ONE_TOKENPARTITION) ||
-        /* A keyframe takes four and a half pictures' share at most (30 a second), so that it
-         * doesn't hold up what follows it for longer. */
-        vpx_codec_control(&encoder->codec, VP8E_SET_MAX_INTRA_BITRATE_PCT, 450u)) {
+        vpx_codec_control(&encoder->codec, VP8E_SET_MAX_INTRA_BITRATE_PCT, settings->keyframe_share)) {
         madang_vp8_encoder_free(encoder);
         return NULL;
     }

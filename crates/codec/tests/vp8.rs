@@ -91,7 +91,7 @@ fn the_base_layer_decodes_alone_and_to_the_same() {
 #[test]
 fn what_is_not_marked_stays_as_it_was() {
     for temporal_layers in [1, 2] {
-        let mut encoder = Vp8Encoder::new(Vp8Settings { temporal_layers, ..settings() }).unwrap();
+        let mut encoder = Vp8Encoder::new(Vp8Settings { temporal_layers, linger: 0, ..settings() }).unwrap();
         let mut decoder = decoder();
         let mut map = ActiveMap::new(SIZE.0, SIZE.1);
         let first = moving(SIZE.0, SIZE.1, 0);
@@ -121,8 +121,25 @@ fn what_is_not_marked_stays_as_it_was() {
 }
 
 #[test]
-fn without_a_map_all_is_active_again() {
+fn a_picture_that_no_longer_changes_goes_on_getting_better_for_a_while() {
     let mut encoder = Vp8Encoder::new(settings()).unwrap();
+    let mut decoder = decoder();
+    let nothing = ActiveMap::new(SIZE.0, SIZE.1);
+    let still = moving(SIZE.0, SIZE.1, 0);
+    let mut likeness = Vec::new();
+    for at in 0..12 {
+        let wish = EncodeWish { active: (at > 0).then_some(&nothing), ..wish(at, false) };
+        let frame = encode(&mut encoder, &still, &wish).unwrap();
+        likeness.push(psnr(&still.view(), &decode(&mut decoder, &frame.bytes).view()));
+        assert_eq!(encoder.has_settled(), at >= 8, "picture {at}");
+    }
+    assert!(likeness[8] > likeness[0] + 1.0, "{likeness:?}");
+    assert!((likeness[11] - likeness[8]).abs() < 0.1, "{likeness:?}");
+}
+
+#[test]
+fn without_a_map_all_is_active_again() {
+    let mut encoder = Vp8Encoder::new(Vp8Settings { linger: 0, ..settings() }).unwrap();
     let mut decoder = decoder();
     let nothing = ActiveMap::new(SIZE.0, SIZE.1);
     let after = moving(SIZE.0, SIZE.1, 40);

@@ -141,6 +141,11 @@ pub trait VideoEncoder: Send {
         out: &mut Vec<u8>,
     ) -> Result<Option<EncodedVideo>, CodecError>;
 
+    /// Whether the last picture, encoded once more, would come out no better.
+    fn has_settled(&self) -> bool {
+        true
+    }
+
     /// From the next picture on, in bits per second.
     ///
     /// # Errors

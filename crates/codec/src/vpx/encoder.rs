@@ -34,6 +34,15 @@ pub struct Vp8Settings {
     pub screen_content: u8,
     /// The finest and the coarsest quantiser, 0 to 63.
     pub quantizers: (u8, u8),
+    /// What a keyframe may take at most, in percent of one picture's share of the bit rate; 0 for
+    /// no limit. More makes a better picture at once, and holds up those that follow.
+    pub keyframe_share: u32,
+    /// Of the second's worth of bits that the receiver is thought to keep: how much it has at the
+    /// beginning, and how much is aimed at, in milliseconds.
+    pub buffer: (u16, u16),
+    /// For how many pictures a macroblock that has changed stays active although it has not changed
+    /// again: its quality settles meanwhile.
+    pub linger: u8,
 }
 
 impl Vp8Settings {
@@ -52,6 +61,10 @@ impl Vp8Settings {
             noise_sensitivity: 0,
             screen_content: 0,
             quantizers: (2, 56),
+            // Four and a half pictures: 150 ms at 30 a second.
+            keyframe_share: 450,
+            buffer: (500, 600),
+            linger: 8,
         }
     }
 
@@ -84,6 +97,9 @@ impl Vp8Settings {
             static_threshold: self.static_threshold,
             noise_sensitivity: self.noise_sensitivity.into(),
             screen_content: self.screen_content.into(),
+            keyframe_share: self.keyframe_share,
+            buffer_begin: self.buffer.0.into(),
+            buffer_level: self.buffer.1.into(),
         })
     }
 }
@@ -103,6 +119,10 @@ pub struct Vp8Encoder {
     /// What differs from the last picture that later ones refer to: more than the caller says,
     /// after pictures that were left out and those of the upper layer.
     changed: ActiveMap,
+    /// For how many more pictures each macroblock stays active.
+    settling: Vec<u8>,
+    /// What libvpx is told.
+    active: Vec<u8>,
     /// Whether libvpx has a map in force.
     mapped: bool,
     next_layer: u8,
@@ -122,7 +142,9 @@ impl Vp8Encoder {
         let encoder = unsafe { ffi::madang_vp8_encoder_new(&raw const raw) };
         let encoder = NonNull::new(encoder).ok_or_else(|| failed("makes no encoder"))?;
         let changed = ActiveMap::new(settings.width, settings.height);
-        Ok(Self { encoder, settings, changed, mapped: false, next_layer: 0, last_timestamp: None })
+        let blocks = changed.cells().len();
+        let (settling, active) = (vec![settings.linger; blocks], vec![1; blocks]);
+        Ok(Self { encoder, settings, changed, settling, active, mapped: false, next_layer: 0, last_timestamp: None })
     }
 
     /// Says to libvpx which macroblocks may differ from the picture that is referred to.
@@ -134,11 +156,14 @@ impl Vp8Encoder {
             Some(_) => return Err(CodecError::Unfit("an active map for another size".to_owned())),
             None => self.changed.fill(),
         }
-        let all = wish.keyframe || self.changed.count() == self.changed.cells().len();
+        for ((active, changed), settling) in self.active.iter_mut().zip(self.changed.cells()).zip(&self.settling) {
+            *active = u8::from(wish.keyframe || *changed > 0 || *settling > 0);
+        }
+        let all = !self.active.contains(&0);
         if all && !self.mapped {
             return Ok(());
         }
-        let cells = if all { null() } else { self.changed.cells().as_ptr() };
+        let cells = if all { null() } else { self.active.as_ptr() };
         let (columns, rows) = (self.changed.columns() as u32, self.changed.rows() as u32);
         // SAFETY: the encoder is alive and ours alone; the map has columns × rows bytes, which are
         // copied during the call.
@@ -200,10 +225,18 @@ impl VideoEncoder for Vp8Encoder {
         let Some(keyframe) = self.take_packets(out) else { return Ok(None) };
         let layer = if keyframe { 0 } else { layer };
         if layer == 0 {
+            for (settling, changed) in self.settling.iter_mut().zip(self.changed.cells()) {
+                let is_new = keyframe || *changed > 0;
+                *settling = if is_new { self.settings.linger } else { settling.saturating_sub(1) };
+            }
             self.changed.clear();
         }
         self.next_layer = if self.settings.temporal_layers == 2 { 1 - layer } else { 0 };
         Ok(Some(EncodedVideo { keyframe, temporal_layer: layer, layer_sync: keyframe || layer > 0 }))
+    }
+
+    fn has_settled(&self) -> bool {
+        self.settling.iter().all(|settling| *settling == 0)
     }
 
     fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), CodecError> {

@@ -30,6 +30,9 @@ pub(super) struct Settings {
     pub(super) static_threshold: u32,
     pub(super) noise_sensitivity: u32,
     pub(super) screen_content: u32,
+    pub(super) keyframe_share: u32,
+    pub(super) buffer_begin: u32,
+    pub(super) buffer_level: u32,
 }
 
 unsafe extern "C" {

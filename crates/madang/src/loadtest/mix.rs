@@ -108,7 +108,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let fonts = Fonts::new(&FontSources::default());
     let mut canvas = Canvas::new(width, height, Theme::default(), fonts);
     canvas.arrange(&if options.bare { bare(&people, options.size) } else { grid(&people, options.size) });
-    let mut encoder = Vp8Encoder::new(Vp8Settings::new(width, height, options.bitrate))?;
+    let mut encoder = Vp8Encoder::new(Vp8Settings {
+        // A file has no receiver who would have to wait; so other encoders have it by themselves.
+        keyframe_share: 0,
+        buffer: (750, 833),
+        drop_frames: false,
+        ..Vp8Settings::new(width, height, options.bitrate)
+    })?;
     let mut out = Output::create(&options.out, options.size)?;
 
     let length = people.iter().map(|person| person.clip.length()).max().unwrap_or_default();
@@ -120,7 +126,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let (due, now) = (at + Duration::from_millis(1), begin + at);
         spent.decoding.measure(|| people.iter_mut().try_for_each(|person| person.play(due, now, &mut canvas)))?;
         let changed = spent.composing.measure(|| !canvas.compose(now).is_empty());
-        if !changed && last.is_some_and(|last| index - last < REFRESH) {
+        if !changed && encoder.has_settled() && last.is_some_and(|last| index - last < REFRESH) {
             continue;
         }
         let wish = EncodeWish {
