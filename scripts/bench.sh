@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal, sfu, turn, instructions.
+# make bench: what docs/performance.md shows, measured on this machine. Arguments pick: join, signal, sfu, turn, mixer, instructions.
 source "$(dirname "$0")/lib.sh"
 scripts/test-needs.sh
 scripts/build.sh
@@ -30,6 +30,13 @@ if wanted turn "$@"; then
   want "coturn, to compare with" "coturn" have turnserver
   install_missing
   benches/turn/run.sh
+fi
+if wanted mixer "$@"; then
+  say "Mixing: madang, Debian's ffmpeg and GStreamer"
+  want "ffmpeg, to compare with" "ffmpeg" have ffmpeg
+  want "GStreamer, to compare with" "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good" have gst-launch-1.0
+  install_missing
+  benches/mixer/run.sh
 fi
 if wanted instructions "$@"; then
   say "Forwarding and relaying: instructions for each packet"
