@@ -328,16 +328,15 @@ async fn everything_ends_with_the_allocation() {
     }
 }
 
-/// uclient ends with 0 even when it lost everything, so its report decides. Two of its clients, one
-/// of which connects to the other's relayed address. More of them it can't connect here: it goes on
-/// on the control connection with the nonce of a data connection, which is good for that one's port
-/// alone, and what is refused then it repeats with another peer.
+/// uclient ends with 0 even when it lost everything, so its report decides. Four of its clients, each
+/// of which has a connection with every other one's relayed address. They go on from one connection
+/// to another with the same nonce.
 async fn uclient_loses_nothing(port: u16, extra: &[&str]) {
     let port = port.to_string();
-    let common = ["-T", "-n", "100", "-m", "2", "-l", "170", "-u", "alice", "-W", SECRET, "-p", &port];
+    let common = ["-T", "-n", "100", "-m", "4", "-l", "170", "-u", "alice", "-W", SECRET, "-p", &port];
     let args: Vec<&str> = common.iter().chain(extra).copied().chain(["127.0.0.1"]).collect();
     let report = run(tool("turnutils_uclient"), &args).await;
-    for part in ["2 connections are completed", "tot_send_msgs=200, tot_recv_msgs=200", "Total lost packets 0 "] {
+    for part in ["12 connections are completed", "tot_send_msgs=400, tot_recv_msgs=400", "Total lost packets 0 "] {
         assert!(report.contains(part), "{part}: turnutils_uclient {}\n{report}", args.join(" "));
     }
 }

@@ -97,7 +97,7 @@ impl Authenticator<'_> {
             return Err(Rejection::BadRequest);
         };
         let algorithm = algorithm(message)?;
-        self.nonces.check(self.now, client, nonce.nonce()).ok_or(Rejection::StaleNonce)?;
+        self.nonces.check(self.now, client.ip(), nonce.nonce()).ok_or(Rejection::StaleNonce)?;
         let username = match (&name, &hash) {
             (Some(name), _) => name.username(),
             (None, Some(hash)) => self.named_by(hash).ok_or(Rejection::Unauthorized)?,

@@ -1,10 +1,11 @@
-//! Stateless nonces: the time they were made and an HMAC over it and the client's address.
+//! Stateless nonces: the time they were made and an HMAC over it and the client's IP address. Not
+//! its port: one client may have many, a connection for each peer among them (RFC 6062 §4.3).
 //!
 //! RFC 8489 §9.2 asks that a nonce be hard to guess and be bound to the client; nothing has to be
 //! stored for that, so answering strangers costs no memory.
 
 use std::{
-    net::SocketAddr,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -38,7 +39,7 @@ impl Nonces {
     }
 
     /// A new nonce for a client.
-    pub(crate) fn mint(&self, now: Instant, client: SocketAddr) -> String {
+    pub(crate) fn mint(&self, now: Instant, client: IpAddr) -> String {
         let time = self.seconds(now).to_be_bytes();
         let cookie = if self.userhash { COOKIE_WITH_USERHASH } else { COOKIE };
         let tag = self.tag(cookie, time, client);
@@ -49,7 +50,7 @@ impl Nonces {
     }
 
     /// Whether the nonce is one of ours for this client and still fresh; `None` means 438.
-    pub(crate) fn check(&self, now: Instant, client: SocketAddr, nonce: &str) -> Option<FreshNonce> {
+    pub(crate) fn check(&self, now: Instant, client: IpAddr, nonce: &str) -> Option<FreshNonce> {
         let mut bytes = [0; 4 + MAC_BYTES + 3];
         let (cookie, rest) = nonce.split_at_checked(COOKIE.len())?;
         // That the features are the ones we have told is in the tag (RFC 8489 §9.2.4).
@@ -68,14 +69,13 @@ impl Nonces {
         u32::try_from(now.saturating_duration_since(self.epoch).as_secs()).unwrap_or(u32::MAX)
     }
 
-    fn tag(&self, cookie: &str, time: [u8; 4], client: SocketAddr) -> hmac::Tag {
+    fn tag(&self, cookie: &str, time: [u8; 4], client: IpAddr) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(cookie.as_bytes());
         context.update(&time);
-        context.update(&client.port().to_be_bytes());
-        match client.ip() {
-            std::net::IpAddr::V4(ip) => context.update(&ip.octets()),
-            std::net::IpAddr::V6(ip) => context.update(&ip.octets()),
+        match client {
+            IpAddr::V4(ip) => context.update(&ip.octets()),
+            IpAddr::V6(ip) => context.update(&ip.octets()),
         }
         context.sign()
     }
@@ -85,8 +85,8 @@ impl Nonces {
 mod tests {
     use super::*;
 
-    fn client(port: u16) -> SocketAddr {
-        SocketAddr::from(([198, 51, 100, 1], port))
+    fn client(host: u8) -> IpAddr {
+        IpAddr::from([198, 51, 100, host])
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Server {
         // A ticket of ours, and a nonce that proves where the client is: enough to remember him.
         // Who he is that shard will find out, which has the key.
         let nonce = optional::<Nonce>(message).ok().flatten();
-        let fresh = nonce.is_some_and(|nonce| self.nonces.check(now, from.client, nonce.nonce()).is_some());
+        let fresh = nonce.is_some_and(|nonce| self.nonces.check(now, from.client.ip(), nonce.nonce()).is_some());
         if fresh {
             self.remember_elsewhere(now, *from, ticket.shard);
             return self.pass_on(now, from);
@@ -186,7 +186,7 @@ impl Server {
         let reply = match rejection {
             Rejection::BadRequest => reply,
             Rejection::Unauthorized | Rejection::StaleNonce => {
-                reply.with_challenge(&self.config.realm, &self.nonces.mint(now, from.client))
+                reply.with_challenge(&self.config.realm, &self.nonces.mint(now, from.client.ip()))
             }
         };
         let mut bytes = reply.finish(false);
