@@ -101,7 +101,7 @@ export class Person {
    * Waits until somebody's picture is decoded at a rate and size, in that person's colour. The first
    * frame has to be there within `first` ms; the rate is measured over at least a second. With
    * `ofCamera`, a share, less will do where the other's camera does not make as many frames itself:
-   * that share of those it makes, and three a second at least.
+   * that share of those it makes, and one a second at least.
    */
   async sees(other, options = {}) {
     const { source = 'camera', fps = 15, width = 320, height = 180, colour = true, every = 100 } = options;
@@ -132,8 +132,8 @@ export class Person {
         const rate = (now.frames - before.now.frames) / seconds;
         const made = camera ? ((camera.frames - before.camera.frames) / (camera.at - before.camera.at)) * 1000 : fps;
         // So slow a camera is watched for longer, or a frame more or less would be half of them.
-        if (made < fps && camera.frames - before.camera.frames < 20) return { wait: lately };
-        const wanted = made >= fps ? fps : Math.max(3, made * ofCamera);
+        if (made < fps && !(camera.frames - before.camera.frames >= 10)) return { wait: lately };
+        const wanted = made >= fps ? fps : Math.max(1, made * ofCamera);
         before = { now, camera };
         if (rate < wanted || now.width < width || now.height < height) {
           const whose = camera ? `, whose camera makes ${made.toFixed(1)}` : '';
@@ -288,7 +288,7 @@ export class Person {
 export async function everyoneMeets(people, options) {
   const { length } = people;
   const crowd =
-    length > 2 ? { every: 100 * length, ofCamera: 0.8, timeout: 15_000 * length, first: 7_500 * length } : {};
+    length > 2 ? { every: 100 * length, ofCamera: 0.8, timeout: 25_000 * length, first: 20_000 * length } : {};
   const others = (person) => people.filter((other) => other !== person);
   await Promise.all(people.map((person) => person.meets(others(person), { ...crowd, ...options })));
 }

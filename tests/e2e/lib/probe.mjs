@@ -48,8 +48,18 @@ export function installProbe() {
     };
   }
 
-  /** Frames that this page's own camera has made, whatever became of them; null while nothing takes them. */
-  async function camera() {
+  let asked = null;
+
+  /**
+   * Frames that this page's own camera has made, whatever became of them; null while nothing takes them. Whoever
+   * watches it asks, and a browser takes long to tell all of its figures: one answer is good for half a second.
+   */
+  function camera() {
+    if (!asked || performance.now() - asked.at > 500) asked = { at: performance.now(), answer: readCamera() };
+    return asked.answer;
+  }
+
+  async function readCamera() {
     const track = window.madang?.room?.localParticipant.getTrack('camera')?.mediaStreamTrack;
     for (const connection of connections) {
       if (!track || connection.connectionState === 'closed') continue;
