@@ -159,6 +159,7 @@ impl Yard {
             topology: Topology::Sfu,
             epoch: Default::default(),
             links: vec![self.open()],
+            mix: None,
             ice_servers: vec![],
             limits: Limits::default(),
             ping_interval_ms: 600_000,

@@ -52,6 +52,7 @@ fn welcome(session: &str, others: Vec<ParticipantInfo>, links: &[&str], last_s: 
         topology: Topology::Sfu,
         epoch: Default::default(),
         links: links.iter().map(|id| link(id)).collect(),
+        mix: None,
         ice_servers: vec![],
         limits: Limits::default(),
         ping_interval_ms: 15_000,

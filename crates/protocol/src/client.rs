@@ -8,7 +8,7 @@ use ts_rs::TS;
 
 use crate::{
     BitsPerSecond, Capabilities, Epoch, IceCandidate, LinkId, LinkStats, Mid, Negotiation, ParticipantId, PublishTrack,
-    Role, RoomName, Seq, SessionId, Topology, TrackId,
+    Role, RoomName, Seq, SessionId, TakeMix, Topology, TrackId,
 };
 
 /// A message from a client, told apart by `t`.
@@ -32,6 +32,8 @@ pub enum ClientMessage {
     Mute(Mute),
     /// Says which tracks are watched and how large.
     Subscribe(Subscribe),
+    /// Asks for the mix in place of everybody's tracks, or for those again; answered by `mix`.
+    TakeMix(TakeMix),
     /// A line of text for the room, or for some.
     Chat(ChatLine),
     /// Bytes for the room, or for some, when no data channel is open.

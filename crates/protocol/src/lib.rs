@@ -16,6 +16,7 @@ mod id;
 mod limits;
 mod media;
 mod media_plane;
+mod mix;
 mod participant;
 mod server;
 
@@ -27,6 +28,7 @@ pub use id::*;
 pub use limits::*;
 pub use media::*;
 pub use media_plane::*;
+pub use mix::*;
 pub use participant::*;
 pub use server::*;
 

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    BitsPerSecond, Delivery, IceCandidate, LinkId, Mid, Negotiation, ParticipantId, Rid, Subscribe, TrackId, TrackInfo,
+    BitsPerSecond, Delivery, IceCandidate, LinkId, Mid, Mix, MixState, Negotiation, ParticipantId, Rid, Subscribe,
+    TrackId, TrackInfo,
 };
 
 /// What a room wants of the media server.
@@ -70,6 +71,21 @@ pub enum MediaCommand {
         /// Which track, and how.
         wish: Subscribe,
     },
+    /// Who a participant is, as the mixer shows them.
+    Describe {
+        /// Their link.
+        link: LinkId,
+        /// Who.
+        person: Person,
+    },
+    /// A participant gets the mix in place of everybody's tracks, or those again. Also changes a
+    /// mix that it gets. The old goes on until the new flows.
+    Mix {
+        /// Their link.
+        link: LinkId,
+        /// Which mix; `None` for everybody's tracks.
+        mix: Option<Mix>,
+    },
     /// The most to send to and to receive from a participant in all; `None` lifts the limit.
     Limit {
         /// Whose link.
@@ -82,16 +98,33 @@ pub enum MediaCommand {
 }
 
 /// A link to a participant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenMediaLink {
     /// Its name.
     pub link: LinkId,
     /// Whose it is.
     pub participant: ParticipantId,
-    /// The video codec of the room, as in [`crate::Codecs`]; `None` where there is none in common.
+    /// Who that is, as the mixer shows them.
+    pub person: Person,
+    /// The video codec that it sends, as in [`crate::Codecs`], and gets everybody's tracks in. In a
+    /// room that forwards it is the same for all. `None` where there is none.
     pub video_codec: Option<String>,
+    /// The video codec that it would get a mix in: one that the mixer encodes, `VP8` or `H264`.
+    /// `None` where it knows neither.
+    pub mix_codec: Option<String>,
+    /// The mix that it gets in place of everybody's tracks, from the beginning.
+    pub mix: Option<Mix>,
     /// Whether the participant can send several layers of a picture by RID.
     pub simulcast: bool,
+}
+
+/// Somebody, as the mixer shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The name on their tile.
+    pub name: String,
+    /// They have a tile, be it with an avatar. Viewers have none.
+    pub is_shown: bool,
 }
 
 /// What the media server tells a room.
@@ -141,6 +174,18 @@ pub enum MediaEvent {
         layers: Option<Vec<Rid>>,
         /// The largest height in pixels on anybody's screen, where known.
         max_height: Option<u32>,
+    },
+    /// How the mix is made that a link gets.
+    MixState {
+        /// Which link.
+        link: LinkId,
+        /// How.
+        state: MixState,
+    },
+    /// The mixer takes new viewers, or none for now: then with the reason, for people.
+    MixFull {
+        /// Why it takes none; `None` when it does again.
+        why: Option<String>,
     },
     /// In which layer a track is forwarded on a link.
     Delivery(Delivery),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::{
-    BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, ParticipantId, ParticipantInfo,
-    RequestId, Rid, RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
+    BitsPerSecond, Description, Epoch, ErrorCode, Ice, IceServer, Limits, LinkId, Mix, MixEvent, MixState,
+    ParticipantId, ParticipantInfo, RequestId, Rid, RoomInfo, Seq, SessionId, Topology, TrackId, TrackInfo,
 };
 
 /// A message from the server, told apart by `t`.
@@ -38,6 +38,10 @@ pub enum ServerMessage {
     Bitrate(Bitrate),
     /// In which layer the server forwards a track to this client, and why in that one.
     Delivery(Delivery),
+    /// This client gets the mix from now on, another one, or none any more.
+    Mix(MixEvent),
+    /// How the mix is made at present.
+    MixState(MixState),
     /// Who speaks, loudest first. From the server in SFU and MCU rooms only.
     Speakers(Speakers),
     /// How well somebody is connected.
@@ -87,6 +91,10 @@ pub struct Welcome {
     /// keep the PeerConnections of links that it has, and close those not listed. Further
     /// ones come as `link` events.
     pub links: Vec<OpenLink>,
+    /// The mix that this client gets in place of everybody's tracks, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub mix: Option<Mix>,
     /// STUN and TURN servers with this participant's credentials.
     pub ice_servers: Vec<IceServer>,
     /// What this client may do.

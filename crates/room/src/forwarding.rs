@@ -1,6 +1,6 @@
 //! Links to the server, and what the media server that carries them is told.
 
-use madang_protocol::{MediaCommand, OpenMediaLink, Subscribe, Topology, TrackId, TrackInfo};
+use madang_protocol::{MediaCommand, OpenMediaLink, Person, Role, Subscribe, Topology, TrackId, TrackInfo};
 
 use crate::{
     link::Link,
@@ -39,7 +39,10 @@ impl Room {
         self.command(MediaCommand::OpenLink(OpenMediaLink {
             link: link.clone(),
             participant: participant.info.id.clone(),
+            person: Person { name: participant.info.name.clone(), is_shown: participant.info.role != Role::Viewer },
             video_codec: self.forwarded_codec.clone(),
+            mix_codec: None,
+            mix: None,
             simulcast: participant.capabilities.simulcast,
         }));
         if let Some(most) = self.settings.max_receive_bps {

@@ -19,6 +19,7 @@ impl Room {
             MediaEvent::Connected { link } => self.link_connected(&link),
             MediaEvent::Failed { link, .. } => self.link_broke(&link),
             MediaEvent::Demand { track, layers, max_height } => self.tell_demand(track, layers, max_height),
+            MediaEvent::MixState { .. } | MediaEvent::MixFull { .. } => {}
             MediaEvent::Delivery(delivery) => self.tell_delivery(delivery),
             MediaEvent::Speakers { participants } => self.tell_speakers(participants),
         }

@@ -198,6 +198,7 @@ impl Room {
             ClientMessage::Unpublish(unpublish) => self.unpublish(order, &unpublish.track).map(Answer::from),
             ClientMessage::Mute(mute) => self.mute(order, &mute).map(Answer::from),
             ClientMessage::Subscribe(subscribe) => self.subscribe(order, &subscribe).map(Answer::from),
+            ClientMessage::TakeMix(_) => Err(Refusal::NoMixer),
             ClientMessage::Chat(line) => self.chat(order, line, unix_ms).map(Answer::from),
             ClientMessage::Data(data) => self.data(order, data).map(Answer::from),
             ClientMessage::State(state) => self.change_state(order, state).map(Answer::from),

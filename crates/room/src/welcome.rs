@@ -43,6 +43,7 @@ impl Room {
             topology: self.topology,
             epoch: self.epoch,
             links: self.links.of(me.order).map(open).collect(),
+            mix: None,
             ice_servers,
             limits: self.settings.limits,
             ping_interval_ms: millis(self.settings.ping_interval),

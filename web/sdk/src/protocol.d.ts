@@ -139,7 +139,7 @@ export type ClientFrame = {
 /**
  * Asks for an `ok` or an `error` whose `re` is this number.
  */
-id?: RequestId, } & ({ "t": "hello" } & Hello | { "t": "desc" } & Description | { "t": "ice" } & Ice | { "t": "restart" } & Restart | { "t": "publish" } & Publish | { "t": "unpublish" } & Unpublish | { "t": "mute" } & Mute | { "t": "subscribe" } & Subscribe | { "t": "chat" } & ChatLine | { "t": "data" } & DataMessage | { "t": "state" } & State | { "t": "mod" } & Moderation | { "t": "stats" } & Stats | { "t": "ack" } & Ack | { "t": "ping" } & Ping | { "t": "leave" } & Leave);
+id?: RequestId, } & ({ "t": "hello" } & Hello | { "t": "desc" } & Description | { "t": "ice" } & Ice | { "t": "restart" } & Restart | { "t": "publish" } & Publish | { "t": "unpublish" } & Unpublish | { "t": "mute" } & Mute | { "t": "subscribe" } & Subscribe | { "t": "take_mix" } & TakeMix | { "t": "chat" } & ChatLine | { "t": "data" } & DataMessage | { "t": "state" } & State | { "t": "mod" } & Moderation | { "t": "stats" } & Stats | { "t": "ack" } & Ack | { "t": "ping" } & Ping | { "t": "leave" } & Leave);
 
 /**
  * Codec names as in SDP `a=rtpmap`, upper case: `OPUS`, `VP8`, `VP9`, `H264`, `AV1`.
@@ -540,6 +540,180 @@ available_up_bps?: BitsPerSecond, };
 export type Mid = string;
 
 /**
+ * The mix that a client gets in place of everybody's tracks.
+ */
+export type Mix = { 
+/**
+ * The track of its sound, as the server's offers name it. It is in nobody's list of tracks.
+ */
+audio: TrackId, 
+/**
+ * The track of its picture. It can be named in `subscribe`, for its size on screen.
+ */
+video: TrackId, 
+/**
+ * The arrangement.
+ */
+layout: MixLayout, 
+/**
+ * Whether one's own tile is left out.
+ */
+hide_self: boolean, };
+
+/**
+ * A client gets the mix from now on, another one, or none any more.
+ */
+export type MixEvent = { 
+/**
+ * Absent: everybody's tracks are forwarded.
+ */
+mix?: Mix, };
+
+/**
+ * What fills a region of a custom layout, told apart by `what`.
+ */
+export type MixFill = { "what": "participant", 
+/**
+ * Whose.
+ */
+participant: ParticipantId, } | { "what": "screen", 
+/**
+ * Whose.
+ */
+participant: ParticipantId, } | { "what": "speaker" } | { "what": "any_screen" } | { "what": "next" };
+
+/**
+ * How a picture fills a region of another shape.
+ */
+export type MixFit = "cover" | "contain";
+
+/**
+ * How people are arranged in a mixed picture, told apart by `kind`.
+ */
+export type MixLayout = { "kind": "auto" } | { "kind": "grid" } | { "kind": "speaker" } | { "kind": "presentation" } | { "kind": "picture_in_picture" } | { "kind": "custom", 
+/**
+ * In the order in which they are filled, 1 to 25.
+ */
+regions: Array<MixRegion>, };
+
+/**
+ * Where somebody is in a mixed picture. Lengths are shares of its width or height, 0 to 1.
+ */
+export type MixPlace = { 
+/**
+ * Who.
+ */
+participant: ParticipantId, 
+/**
+ * Their camera (or in its place their avatar), or their screen.
+ */
+source: TrackSource, 
+/**
+ * From the left edge.
+ */
+left: number, 
+/**
+ * From the upper edge.
+ */
+top: number, 
+/**
+ * Width.
+ */
+width: number, 
+/**
+ * Height.
+ */
+height: number, };
+
+/**
+ * A region of a custom layout. Lengths are shares of the picture's width or height, 0 to 1.
+ */
+export type MixRegion = { 
+/**
+ * From the left edge.
+ */
+left: number, 
+/**
+ * From the upper edge.
+ */
+top: number, 
+/**
+ * Width.
+ */
+width: number, 
+/**
+ * Height.
+ */
+height: number, 
+/**
+ * Higher is in front.
+ */
+z?: number, 
+/**
+ * What fills it.
+ */
+fill: MixFill, 
+/**
+ * How; by itself, cameras cover their region and screens are contained in it.
+ */
+fit?: MixFit, };
+
+/**
+ * How a mix is made at present. Told when the places change, and every two seconds while the
+ * mixer works; it has no `s`.
+ */
+export type MixState = { 
+/**
+ * Who is where, from the backmost.
+ */
+places: Array<MixPlace>, 
+/**
+ * Pictures per second at most.
+ */
+fps: number, 
+/**
+ * The height in pixels of the largest rendition that is offered.
+ */
+max_height: number, 
+/**
+ * Why it is less than the server's usual, for people.
+ */
+limited?: string, 
+/**
+ * What the room's mixer does, for all of its viewers.
+ */
+work: MixWork, };
+
+/**
+ * What a room's mixer does.
+ */
+export type MixWork = { 
+/**
+ * Pictures that are decoded, of so many sources.
+ */
+decoding: number, 
+/**
+ * Pictures that are encoded, in so many renditions.
+ */
+encoding: number, 
+/**
+ * Listeners.
+ */
+listeners: number, 
+/**
+ * Processor time for decoding, in milliseconds per second.
+ */
+decode_ms: number, 
+/**
+ * Processor time for composing and encoding, in milliseconds per second.
+ */
+encode_ms: number, 
+/**
+ * Processor time for sound, in milliseconds per second.
+ */
+sound_ms: number, };
+
+/**
  * What a host can do, told apart by `action`.
  */
 export type Moderation = { "action": "kick", 
@@ -895,7 +1069,7 @@ re?: RequestId,
  * `link`, `negotiate`, `desc`, `ice`, `chat`, `data`, `room` and `topology` have one;
  * everything else has none and is not replayed.
  */
-s?: Seq, } & ({ "t": "welcome" } & Welcome | { "t": "resumed" } & Resumed | { "t": "ok" } & Done | { "t": "error" } & Failure | { "t": "participant" } & ParticipantEvent | { "t": "track" } & TrackEvent | { "t": "link" } & LinkEvent | { "t": "negotiate" } & Negotiate | { "t": "desc" } & Description | { "t": "ice" } & Ice | { "t": "bitrate" } & Bitrate | { "t": "delivery" } & Delivery | { "t": "speakers" } & Speakers | { "t": "quality" } & Quality | { "t": "chat" } & ChatEvent | { "t": "data" } & DataEvent | { "t": "room" } & RoomInfo | { "t": "topology" } & TopologyEvent | { "t": "ice_servers" } & IceServers | { "t": "token" } & FreshToken | { "t": "pong" } & Pong | { "t": "bye" } & Bye);
+s?: Seq, } & ({ "t": "welcome" } & Welcome | { "t": "resumed" } & Resumed | { "t": "ok" } & Done | { "t": "error" } & Failure | { "t": "participant" } & ParticipantEvent | { "t": "track" } & TrackEvent | { "t": "link" } & LinkEvent | { "t": "negotiate" } & Negotiate | { "t": "desc" } & Description | { "t": "ice" } & Ice | { "t": "bitrate" } & Bitrate | { "t": "delivery" } & Delivery | { "t": "mix" } & MixEvent | { "t": "mix_state" } & MixState | { "t": "speakers" } & Speakers | { "t": "quality" } & Quality | { "t": "chat" } & ChatEvent | { "t": "data" } & DataEvent | { "t": "room" } & RoomInfo | { "t": "topology" } & TopologyEvent | { "t": "ice_servers" } & IceServers | { "t": "token" } & FreshToken | { "t": "pong" } & Pong | { "t": "bye" } & Bye);
 
 /**
  * A signaling session: what a resume names. `s_` and 16 letters or digits.
@@ -961,6 +1135,23 @@ fps?: number,
  * 0 to 255; higher is served first.
  */
 priority?: number, };
+
+/**
+ * Asks for the mix in place of everybody's tracks, or for those again; or changes how it looks.
+ */
+export type TakeMix = { 
+/**
+ * Whether to get the mix. In a room whose topology is `mcu` everybody gets it.
+ */
+on: boolean, 
+/**
+ * The arrangement; absent leaves it as it is.
+ */
+layout?: MixLayout, 
+/**
+ * Whether one's own tile is left out; absent leaves it as it is.
+ */
+hide_self?: boolean, };
 
 /**
  * How a room's media travels.
@@ -1126,6 +1317,10 @@ epoch: Epoch,
  * ones come as `link` events.
  */
 links: Array<OpenLink>, 
+/**
+ * The mix that this client gets in place of everybody's tracks, if it does.
+ */
+mix?: Mix, 
 /**
  * STUN and TURN servers with this participant's credentials.
  */

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use madang_protocol::{
     Bitrate, Capabilities, ChatEvent, DataEvent, Delivery, Description, ErrorCode, Failure, Ice, IceServer,
-    LeaveReason, LinkId, Negotiate, OpenLink, ParticipantId, ParticipantInfo, PublishTrack, Quality, RequestId,
-    RoomInfo, RoomName, Speakers, TopologyEvent, TopologyPolicy, TrackInfo,
+    LeaveReason, LinkId, Mix, MixState, Negotiate, OpenLink, ParticipantId, ParticipantInfo, PublishTrack, Quality,
+    RequestId, RoomInfo, RoomName, Speakers, TopologyEvent, TopologyPolicy, TrackInfo,
 };
 
 /// How to join.
@@ -97,6 +97,10 @@ pub enum Event {
     Bitrate(Bitrate),
     /// In which layer a track comes.
     Delivery(Delivery),
+    /// The mix that comes in place of everybody's tracks, or those again.
+    Mix(Option<Mix>),
+    /// How the mix is made.
+    MixState(MixState),
     /// Who speaks.
     Speakers(Speakers),
     /// How well somebody is connected.

@@ -405,6 +405,8 @@ impl Signaling {
             ServerMessage::Ice(ice) => events.push(Event::Candidate(ice)),
             ServerMessage::Bitrate(bitrate) => events.push(Event::Bitrate(bitrate)),
             ServerMessage::Delivery(delivery) => events.push(Event::Delivery(delivery)),
+            ServerMessage::Mix(event) => events.push(Event::Mix(event.mix)),
+            ServerMessage::MixState(state) => events.push(Event::MixState(state)),
             ServerMessage::Speakers(speakers) => events.push(Event::Speakers(speakers)),
             ServerMessage::Quality(quality) => events.push(Event::Quality(quality)),
             ServerMessage::Chat(chat) => events.push(Event::Chat(chat)),

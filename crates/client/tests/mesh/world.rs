@@ -347,6 +347,7 @@ impl World {
             topology: Topology::Mesh,
             epoch: Default::default(),
             links: if is_second { vec![self.open(1)] } else { vec![] },
+            mix: None,
             ice_servers: vec![],
             limits: Limits::default(),
             ping_interval_ms: 600_000,

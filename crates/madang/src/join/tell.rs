@@ -6,7 +6,7 @@ use madang_client::{
     participant::{DataChannel, Event, kind_name},
     signaling::{self, Roster},
 };
-use madang_protocol::{LinkEvent, ServerMessage, Topology, TrackInfo, TrackKind};
+use madang_protocol::{LinkEvent, MixEvent, ServerMessage, Topology, TrackInfo, TrackKind};
 use serde_json::{Value, json};
 
 /// An event, as both.
@@ -123,6 +123,11 @@ fn signaling_line(event: &signaling::Event, roster: &Roster) -> Option<Line> {
                 protocol("delivery", ServerMessage::Delivery(delivery.clone())),
             )
         }
+        Said::Mix(mix) => Line::new(
+            if mix.is_some() { "the server sends one mix of everybody" } else { "everybody's tracks are forwarded" },
+            protocol("mix", ServerMessage::Mix(MixEvent { mix: mix.clone() })),
+        ),
+        Said::MixState(_) => return None,
         Said::Bitrate(bitrate) => {
             Line::new("a limit of what to send", protocol("bitrate", ServerMessage::Bitrate(bitrate.clone())))
         }

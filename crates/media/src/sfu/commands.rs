@@ -45,6 +45,7 @@ impl Sfu {
             MediaCommand::Limit { link, max_receive_bps } => {
                 self.with_link(&link, |this, key| this.links[key].bandwidth.limit = max_receive_bps);
             }
+            MediaCommand::Describe { .. } | MediaCommand::Mix { .. } => {}
             MediaCommand::End => self.end(room),
         }
     }

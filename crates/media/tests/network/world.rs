@@ -59,6 +59,9 @@ impl World {
         let open = OpenMediaLink {
             link: person.link.clone(),
             participant: person.participant.clone(),
+            person: Person::default(),
+            mix_codec: None,
+            mix: None,
             video_codec: Some("VP8".into()),
             simulcast: true,
         };

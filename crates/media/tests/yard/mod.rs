@@ -111,6 +111,9 @@ impl Yard {
         let open = OpenMediaLink {
             link: link.clone(),
             participant: ParticipantId(format!("p_{name}")),
+            person: Person::default(),
+            mix_codec: None,
+            mix: None,
             video_codec: Some("VP8".into()),
             simulcast: true,
         };

@@ -87,6 +87,9 @@ fn a_newcomer_finds_its_link_in_the_welcome_and_the_media_server_knows_its_track
     let expected = OpenMediaLink {
         link: link.link.clone(),
         participant: welcome.me.id.clone(),
+        person: Person::default(),
+        mix_codec: None,
+        mix: None,
         video_codec: Some("VP8".into()),
         simulcast: true,
     };
