@@ -34,7 +34,7 @@ use madang_protocol::{LinkId, MediaCommand, MediaEvent, TrackId};
 use slab::Slab;
 
 use demux::{Demux, Kind, Path};
-pub use io::{Counters, Input, Output, RoomKey, SfuConfig};
+pub use io::{Counters, Input, Mixing, Output, RoomKey, SfuConfig};
 use link::{Link, TrackKey};
 use timer_wheel::TimerWheel;
 use track::{MediaRoom, Track};
@@ -114,6 +114,7 @@ impl Sfu {
         match input {
             Input::Packet { transport, from, to, data } => self.packet(now, Path { transport, from, to }, data),
             Input::Command { room, command } => self.command(now, room, command),
+            Input::Done(_) => {}
             Input::Timeout => self.timeout(now),
         }
     }

@@ -46,6 +46,7 @@ impl World {
             candidates: vec![LocalCandidate { address: server, tcp: false }],
             certificate: Certificate::generate(),
             last_n: 25,
+            mixer: None,
             gather: Duration::ZERO,
         };
         let (sfu, network) = (Sfu::new(config, now), Network::new(seed));
@@ -195,6 +196,7 @@ impl World {
                 self.network.send(self.now, self.server, packet.to, bytes, packet.data);
             }
             Output::Event { event, .. } => self.event(event),
+            Output::Job(_) => {}
             Output::Timeout(_) => {}
         }
     }

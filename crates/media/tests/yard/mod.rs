@@ -80,6 +80,7 @@ impl Yard {
             candidates: vec![LocalCandidate { address: server, tcp: false }],
             certificate: None,
             last_n: 25,
+            mixer: None,
             gather,
         };
         Self {
@@ -253,6 +254,7 @@ impl Yard {
                     }
                 }
                 Output::Event { event, .. } => self.event(event),
+                Output::Job(_) => {}
                 Output::Timeout(_) => {}
             }
         }
