@@ -61,6 +61,11 @@ impl Media {
                 assert_ne!(std::mem::replace(&mut track.muted, muted), muted, "it changes");
             }
             MediaCommand::Watch { link, wish } => self.watch(link, wish),
+            MediaCommand::Describe { link, person } => {
+                let link = self.links.get_mut(&link).expect("a link that is open");
+                assert_ne!(std::mem::replace(&mut link.open.person, person.clone()), person, "it changes");
+            }
+            MediaCommand::Mix { link, mix } => self.mix(&link, mix),
             MediaCommand::End => {
                 assert!(!self.is_idle, "ended twice");
                 *self = Self {
@@ -90,9 +95,20 @@ impl Media {
 
     fn watch(&mut self, link: LinkId, wish: Subscribe) {
         self.link(&link);
-        let (publisher, _) = self.tracks.get(&wish.track).expect("a track that is there");
-        assert_ne!(*publisher, link, "nobody watches oneself");
+        if self.link(&link).open.mix.as_ref().is_none_or(|mix| mix.video != wish.track) {
+            let (publisher, _) = self.tracks.get(&wish.track).expect("a track that is there");
+            assert_ne!(*publisher, link, "nobody watches oneself");
+        }
         self.wishes.insert((link, wish.track.clone()), wish);
+    }
+
+    /// A link whose mix is given up is told anew what it watches.
+    fn mix(&mut self, link: &LinkId, mix: Option<Mix>) {
+        let open = &mut self.links.get_mut(link).expect("a link that is open").open;
+        assert_ne!(std::mem::replace(&mut open.mix, mix.clone()), mix, "it changes");
+        if mix.is_none() {
+            self.wishes.retain(|(watcher, _), _| watcher != link);
+        }
     }
 
     fn link(&self, link: &LinkId) -> &MediaLink {
