@@ -149,8 +149,9 @@ impl Room {
         })
     }
 
-    /// Tells everyone how a participant is now.
+    /// Tells everyone how a participant is now, and the media server who they are.
     pub(crate) fn tell_participant(&mut self, order: Order, change: Change) {
+        self.describe(order);
         if let Some(participant) = self.roster.get(order).map(|participant| participant.info.clone()) {
             self.broadcast(ServerMessage::Participant(ParticipantEvent { change, participant, reason: None }));
         }

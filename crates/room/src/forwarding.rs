@@ -1,6 +1,6 @@
 //! Links to the server, and what the media server that carries them is told.
 
-use madang_protocol::{MediaCommand, OpenMediaLink, Person, Role, Subscribe, Topology, TrackId, TrackInfo};
+use madang_protocol::{MediaCommand, OpenMediaLink, Subscribe, Topology, TrackId, TrackInfo};
 
 use crate::{
     link::Link,
@@ -36,20 +36,36 @@ impl Room {
         let (Some(link), Some(participant)) = (self.server_link(order), self.roster.get(order)) else { return };
         let link = link.id.clone();
         let tracks = participant.info.tracks.clone();
-        self.command(MediaCommand::OpenLink(OpenMediaLink {
+        let open = OpenMediaLink {
             link: link.clone(),
             participant: participant.info.id.clone(),
-            person: Person { name: participant.info.name.clone(), is_shown: participant.info.role != Role::Viewer },
+            person: participant.person(),
             video_codec: self.forwarded_codec.clone(),
             mix_codec: None,
             mix: None,
             simulcast: participant.capabilities.simulcast,
-        }));
+        };
+        if let Some(served) = self.served_mut(order) {
+            served.person = open.person.clone();
+        }
+        self.command(MediaCommand::OpenLink(open));
         if let Some(most) = self.settings.max_receive_bps {
             self.command(MediaCommand::Limit { link, max_receive_bps: Some(most) });
         }
         for track in tracks {
             self.command_track(order, track);
+        }
+    }
+
+    /// Tells the media server who a participant is, where that changed.
+    pub(crate) fn describe(&mut self, order: Order) {
+        let Some(person) = self.roster.get(order).map(Participant::person) else { return };
+        let Some(link) = self.server_link(order).map(|link| link.id.clone()) else { return };
+        if let Some(served) = self.served_mut(order)
+            && served.person != person
+        {
+            served.person = person.clone();
+            self.command(MediaCommand::Describe { link, person });
         }
     }
 

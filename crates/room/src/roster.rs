@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use madang_protocol::{
-    BitsPerSecond, Capabilities, ParticipantId, ParticipantInfo, Presence, Role, SessionId, TrackId, TrackInfo,
+    BitsPerSecond, Capabilities, ParticipantId, ParticipantInfo, Person, Presence, Role, SessionId, TrackId, TrackInfo,
 };
 
 use crate::{
@@ -46,6 +46,11 @@ impl Participant {
 
     pub(crate) fn is_present(&self) -> bool {
         self.info.presence == Presence::Present
+    }
+
+    /// As the mixer shows them: viewers have no tile.
+    pub(crate) fn person(&self) -> Person {
+        Person { name: self.info.name.clone(), is_shown: self.info.role != Role::Viewer }
     }
 
     /// The most that it may send by what concerns it alone.

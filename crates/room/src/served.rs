@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use madang_protocol::{ServerMessage, TrackId};
+use madang_protocol::{Person, ServerMessage, TrackId};
 
 /// What the media server said of a link that it is one end of.
 #[derive(Debug, Default)]
@@ -10,6 +10,8 @@ pub(crate) struct Served {
     pub(crate) reach: Reach,
     /// It stands in for a link whose answer the media server refused.
     pub(crate) is_second_try: bool,
+    /// Who is at the other end, as the media server was told.
+    pub(crate) person: Person,
     /// The newest offer, until it is answered.
     pub(crate) offer: Option<Arc<ServerMessage>>,
     /// What the participant was last told of each of its own tracks.

@@ -9,6 +9,7 @@ mod entry;
 mod forwarding;
 mod links;
 mod measures;
+mod mix;
 mod moderation;
 mod moves;
 mod resume;

@@ -424,6 +424,11 @@ impl Yard {
             tracks
         };
         assert_eq!(sorted(held.collect()), sorted(published.collect()), "the media server has everybody's tracks");
+        for link in self.media.links.values() {
+            let known = &picture.people[&link.open.participant];
+            let person = Person { name: known.name.clone(), is_shown: known.role != Role::Viewer };
+            assert_eq!(link.open.person, person, "the media server knows everybody");
+        }
         let codec = picture.room.codecs.video.first();
         assert!(codec.is_none() || self.media.links.values().all(|link| link.open.video_codec.as_ref() == codec));
     }
