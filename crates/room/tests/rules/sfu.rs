@@ -90,7 +90,7 @@ fn a_newcomer_finds_its_link_in_the_welcome_and_the_media_server_knows_its_track
         link: link.link.clone(),
         participant: welcome.me.id.clone(),
         person: Person { name: "Mina".into(), is_shown: true },
-        mix_codec: None,
+        mix_codec: Some("VP8".into()),
         mix: None,
         video_codec: Some("VP8".into()),
         simulcast: true,
