@@ -10,6 +10,7 @@ mod forwarding;
 mod links;
 mod measures;
 mod mix;
+mod mixed;
 mod moderation;
 mod moves;
 mod resume;
