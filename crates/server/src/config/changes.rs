@@ -122,7 +122,10 @@ mod tests {
         assert_eq!(live, all, "the test changes every live key");
         running.take_over(&new);
         let left: Vec<_> = running.changes(&new).into_iter().map(|change| (change.key, change.live)).collect();
-        assert_eq!(left, [("http.listen", false), ("log.format", false), ("turn.realm", false), ("mix.bitrate", false)]);
+        assert_eq!(
+            left,
+            [("http.listen", false), ("log.format", false), ("turn.realm", false), ("mix.bitrate", false)]
+        );
     }
 
     #[test]
