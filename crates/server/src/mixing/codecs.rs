@@ -67,18 +67,14 @@ fn vp8(width: usize, height: usize, bits_per_second: u32) -> Vp8Settings {
         // Rooms are many; a second thread for one of them would be taken from another.
         threads: 1,
         drop_frames: true,
-        // Receivers play at once. What the encoder takes beyond its rate keeps them waiting, so it
-        // gets less credit than the second of a player of files, and less than it takes by itself.
-        buffer: BUFFER,
+        // As WebRTC has it. With half of it the worst that a receiver has to catch up with is much
+        // the same, and ten pictures in a row are left out after a cut in place of five.
+        buffer: (500, 600),
         // A keyframe comes whenever somebody joins. It may hold up what follows by 150 ms.
         keyframe_share: 450,
         ..Vp8Settings::new(width, height, bits_per_second)
     }
 }
-
-/// How much the receiver is thought to have at the beginning, and how much is aimed at, in
-/// milliseconds.
-const BUFFER: (u16, u16) = (300, 400);
 
 #[cfg(test)]
 mod tests {

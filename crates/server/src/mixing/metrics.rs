@@ -28,8 +28,9 @@ pub(crate) struct PoolMetrics {
 impl Default for PoolMetrics {
     fn default() -> Self {
         let waits: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(|| Histogram::new(WAITS));
+        // So that each is told from the start.
         for part in JobKind::ALL {
-            waits.get_or_create(&ByPart { part: part.name() });
+            drop(waits.get_or_create(&ByPart { part: part.name() }));
         }
         Self { waiting: Gauge::default(), waits }
     }
@@ -101,7 +102,7 @@ impl MixMetrics {
             registry.register(name, help, counter.clone());
         }
         for part in JobKind::ALL {
-            self.seconds.get_or_create(&ByPart { part: part.name() });
+            drop(self.seconds.get_or_create(&ByPart { part: part.name() }));
         }
         registry.register("mix_seconds", "Processor time of mixing", self.seconds.clone());
         self.pool.register(registry);
