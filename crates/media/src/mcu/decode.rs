@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use madang_mixer::{
     codec::{CodecError, VideoDecoder},
-    picture::Picture,
+    picture::{Picture, View},
 };
 
 use super::Codecs;
-use crate::session::VideoCodec;
+use crate::session::{Orientation, VideoCodec};
 
 /// A source's decoder, and what it is to decode.
 pub(super) struct DecodeWork {
@@ -19,6 +19,8 @@ pub(super) struct DecodeWork {
     codec: VideoCodec,
     decoder: Option<Box<dyn VideoDecoder>>,
     pub(super) frames: Vec<Vec<u8>>,
+    /// How the pictures are turned.
+    pub(super) orientation: Option<Orientation>,
     /// A picture of before that nobody uses any more.
     pub(super) spare: Option<Picture>,
     /// The newest picture of these frames.
@@ -38,6 +40,7 @@ impl DecodeWork {
             codec,
             decoder: None,
             frames: Vec::new(),
+            orientation: None,
             spare: None,
             picture: None,
             decoded: 0,
@@ -68,13 +71,68 @@ impl DecodeWork {
         };
         if let Some(view) = decoder.decode(frame)? {
             self.decoded += 1;
+            // What came before is made good.
+            self.fault = None;
             if is_last || self.picture.is_none() {
                 let mut picture =
                     self.picture.take().or_else(|| self.spare.take()).unwrap_or_else(|| Picture::new(1, 1));
-                picture.copy_from(&view);
+                match self.orientation.map_or(0, Orientation::quarter_turns) {
+                    0 => picture.copy_from(&view),
+                    turns => picture = turned(&view, turns),
+                }
                 self.picture = Some(picture);
             }
         }
         Ok(())
+    }
+}
+
+/// A picture turned clockwise by so many quarters.
+fn turned(view: &View<'_>, quarters: u8) -> Picture {
+    let lies = quarters % 2 == 1;
+    let (width, height) = if lies { (view.height(), view.width()) } else { (view.width(), view.height()) };
+    let mut picture = Picture::new(width, height);
+    for (index, plane) in view.planes().iter().enumerate() {
+        let (width, height) = picture.size_of(index);
+        let (right, bottom) = (plane.width() - 1, plane.height() - 1);
+        for (y, row) in picture.plane_mut(index).chunks_exact_mut(width).take(height).enumerate() {
+            for (x, sample) in row.iter_mut().enumerate() {
+                let (from_x, from_y) = match quarters {
+                    1 => (y, bottom - x.min(bottom)),
+                    2 => (right - x.min(right), bottom - y.min(bottom)),
+                    _ => (right - y.min(right), x),
+                };
+                *sample = plane.row(from_y)[from_x];
+            }
+        }
+    }
+    picture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_turned_clockwise() {
+        let mut upright = Picture::new(4, 2);
+        upright.plane_mut(0).copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        upright.plane_mut(1).copy_from_slice(&[1, 2]);
+        let luma = |quarters| {
+            let picture = turned(&upright.view(), quarters);
+            ((picture.width(), picture.height()), picture.plane(0).to_vec(), picture.plane(1).to_vec())
+        };
+        assert_eq!(luma(1), ((2, 4), vec![5, 1, 6, 2, 7, 3, 8, 4], vec![1, 2]));
+        assert_eq!(luma(2), ((4, 2), vec![8, 7, 6, 5, 4, 3, 2, 1], vec![2, 1]));
+        assert_eq!(luma(3), ((2, 4), vec![4, 8, 3, 7, 2, 6, 1, 5], vec![2, 1]));
+    }
+
+    #[test]
+    fn odd_sizes_are_turned_too() {
+        let odd = Picture::new(5, 3);
+        for quarters in 1..4 {
+            let picture = turned(&odd.view(), quarters);
+            assert_eq!(picture.width() * picture.height(), 15);
+        }
     }
 }

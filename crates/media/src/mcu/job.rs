@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{decode::DecodeWork, sound::SoundWork};
+use super::{decode::DecodeWork, sound::SoundWork, studio::StudioWork};
 
 /// A mixer, numbered by its forwarder; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +46,7 @@ pub struct Job {
 pub(super) enum Work {
     Sound(Box<SoundWork>),
     Decode(Box<DecodeWork>),
+    Picture(Box<StudioWork>),
 }
 
 impl std::fmt::Debug for Job {
@@ -71,6 +72,7 @@ impl Job {
         match self.work {
             Work::Sound(_) => JobKind::Sound,
             Work::Decode(_) => JobKind::Decode,
+            Work::Picture(_) => JobKind::Picture,
         }
     }
 
@@ -85,6 +87,7 @@ impl Job {
         match &mut self.work {
             Work::Sound(work) => work.run(),
             Work::Decode(work) => work.run(),
+            Work::Picture(work) => work.run(),
         }
     }
 

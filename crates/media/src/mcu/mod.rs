@@ -27,7 +27,14 @@
 
 mod decode;
 mod job;
+mod load;
+mod mixer;
+mod people;
+mod picture;
 mod sound;
+mod source;
+mod studio;
+mod sync;
 
 use std::{fmt, sync::Arc};
 
@@ -37,6 +44,9 @@ use madang_mixer::{
 };
 
 pub use job::{Job, JobKind, MixerId};
+pub(crate) use mixer::{Mixer, MixerOutput, Take};
+pub(crate) use picture::VideoFrame;
+pub(crate) use source::Video;
 
 use crate::session::VideoCodec;
 

@@ -137,3 +137,36 @@ pub struct Mixing {
     /// Of mixing sound.
     pub sound_us: u64,
 }
+
+impl Mixing {
+    /// Adds what another mixer counts.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self { rooms, viewers, decoding, encoding, limited, full, .. } = other;
+        let now = [
+            (&mut self.rooms, rooms),
+            (&mut self.viewers, viewers),
+            (&mut self.decoding, decoding),
+            (&mut self.encoding, encoding),
+            (&mut self.limited, limited),
+            (&mut self.full, full),
+        ];
+        now.into_iter().for_each(|(own, other)| *own += other);
+        self.add_past(other);
+    }
+
+    /// Adds what a mixer has counted that is gone, and does nothing now.
+    pub(crate) fn add_past(&mut self, other: &Self) {
+        let past = [
+            (&mut self.decoded, other.decoded),
+            (&mut self.decoder_faults, other.decoder_faults),
+            (&mut self.encoded, other.encoded),
+            (&mut self.keyframes, other.keyframes),
+            (&mut self.sound_packets, other.sound_packets),
+            (&mut self.late, other.late),
+            (&mut self.decode_us, other.decode_us),
+            (&mut self.picture_us, other.picture_us),
+            (&mut self.sound_us, other.sound_us),
+        ];
+        past.into_iter().for_each(|(own, other)| *own += other);
+    }
+}

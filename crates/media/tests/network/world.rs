@@ -60,7 +60,7 @@ impl World {
         let open = OpenMediaLink {
             link: person.link.clone(),
             participant: person.participant.clone(),
-            person: Person::default(),
+            person: madang_protocol::Person::default(),
             mix_codec: None,
             mix: None,
             video_codec: Some("VP8".into()),

@@ -112,7 +112,7 @@ impl Yard {
         let open = OpenMediaLink {
             link: link.clone(),
             participant: ParticipantId(format!("p_{name}")),
-            person: Person::default(),
+            person: madang_protocol::Person::default(),
             mix_codec: None,
             mix: None,
             video_codec: Some("VP8".into()),
