@@ -5,6 +5,7 @@ import { Track } from './track.js';
 
 /**
  * @typedef {import('./protocol.js').TrackInfo} TrackInfo
+ * @typedef {Omit<TrackInfo, 'source'> & { source: import('./track.js').AnySource }} RemoteInfo
  * @typedef {import('./participant.js').Participant} Participant
  * @typedef {import('./shown_size.js').Size} Size
  *
@@ -21,6 +22,19 @@ import { Track } from './track.js';
 const SIZE_SETTLES_MS = 250;
 // No layer is chosen anew for less.
 const SIZE_STEP = 1.1;
+
+/**
+ * @param {import('./protocol.js').Delivery} event
+ * @returns {Delivery}
+ */
+export const deliveryOf = ({ paused, layer, height, temporal, available_bps, reason }) => ({
+  paused,
+  layer: layer ?? null,
+  height: height ?? null,
+  temporal: temporal ?? null,
+  availableBps: available_bps ?? null,
+  reason,
+});
 
 export class RemoteTrack extends Track {
   /** @type {((size: Size | null) => void) | null} */
@@ -40,8 +54,8 @@ export class RemoteTrack extends Track {
   #delivery = null;
 
   /**
-   * @param {TrackInfo} info
-   * @param {Participant} participant
+   * @param {RemoteInfo} info
+   * @param {Participant | null} participant null: everybody's, mixed
    * @param {(track: RemoteTrack, size: Size | null) => void} onSize
    */
   constructor(info, participant, onSize) {
@@ -79,7 +93,7 @@ export class RemoteTrack extends Track {
   }
 
   /**
-   * @param {TrackInfo} info
+   * @param {RemoteInfo} info
    * @returns {boolean} whether mute changed
    * @internal
    */
