@@ -1,20 +1,17 @@
 // What one can do about the mix: its layout, oneself in it, taking it or not. And a word when the
 // server makes less of it than usual.
 
-import { SignalingError } from '/sdk/index.js';
-
 import { h, setAttr } from '../dom.js';
 import { bindAttribute, bindText, t } from '../i18n.js';
 import { icon, setIcon } from '../icons.js';
 import { menuSwitch, toggleMenu } from '../popover.js';
-import { tellDelivery } from './delivery.js';
+import { noteOf, refusalOf } from './mix_words.js';
 
 /**
  * @typedef {import('/sdk/index.js').Room} Room
- * @typedef {import('/sdk/index.js').Mix} Mix
  * @typedef {import('/sdk/index.js').MixWish} MixWish
  * @typedef {import('/sdk/index.js').PlainLayout} PlainLayout
- * @typedef {{key: string, more: string}} Note `more`: said to whoever asks
+ * @typedef {import('./mix_words.js').Note} Note
  */
 
 /** @type {Record<PlainLayout, string>} */
@@ -26,37 +23,15 @@ export const LAYOUTS = {
   picture_in_picture: 'pip',
 };
 
-/**
- * Why the picture is less than it could be.
- * @param {Pick<Mix, 'state'|'delivery'>|null} mix
- * @returns {Note|null}
- */
-export function noteOf(mix) {
-  if (!mix) return null;
-  if (mix.state?.limited) return { key: 'mix.limited', more: mix.state.limited };
-  const told = tellDelivery(mix.delivery, '');
-  return told?.mark ? { key: 'mix.smaller', more: t(told.key, told.params) } : null;
-}
-
-/**
- * The word for what the server refuses.
- * @param {unknown} error
- * @returns {{t: string, tp: Record<string, string>}}
- */
-export function refusalOf(error) {
-  const { code, message } = error instanceof SignalingError ? error : { code: '', message: '' };
-  if (code === 'room_full') return { t: 'save.full', tp: {} };
-  return message ? { t: 'save.refused', tp: { text: message } } : { t: 'save.failed', tp: {} };
-}
-
 export class MixControls {
   #room;
   #toasts;
   #icon = icon('layout-auto', 'small');
   #word = h('span', { 'aria-hidden': 'true' });
   #button;
-  #noteWords = h('span', {});
   #note;
+  /** What was told already. @type {string|null} */
+  #told = null;
 
   /** @param {Room} room @param {import('./toasts.js').Toasts} toasts */
   constructor(room, toasts) {
@@ -76,10 +51,9 @@ export class MixControls {
       this.#word,
     );
     this.#note = h(
-      'div',
-      { class: 'mix-note', role: 'status', testid: 'mix-note', hidden: true },
+      'button',
+      { class: 'mix-note', type: 'button', testid: 'mix-note', hidden: true, onclick: () => this.#tell() },
       icon('signal-poor', 'small'),
-      this.#noteWords,
     );
     this.element = h('div', { class: 'mix-controls', hidden: true }, this.#button, this.#note);
   }
@@ -109,11 +83,24 @@ export class MixControls {
     bindText(this.#word, `mix.layout.${kind}`);
     for (const attribute of ['aria-label', 'title'])
       bindAttribute(this.#button, attribute, 'mix.layout.button', { name: t(`mix.layout.${kind}`) });
-    const note = noteOf(mix);
+    this.#syncNote(noteOf(mix));
+  }
+
+  /** In words when it begins; then a small sign stays, and says more when it is asked. @param {Note|null} note */
+  #syncNote(note) {
     this.#note.hidden = note === null;
-    if (!note) return;
-    bindText(this.#noteWords, note.key);
-    setAttr(this.#note, 'title', note.more);
+    if (note) {
+      bindAttribute(this.#note, 'aria-label', note.key);
+      setAttr(this.#note, 'title', `${t(note.key)}. ${note.more}`);
+      this.#note.dataset.reason = note.more;
+    }
+    const isNew = note !== null && note.key !== this.#told;
+    this.#told = note?.key ?? null;
+    if (isNew) this.#tell();
+  }
+
+  #tell() {
+    if (this.#told) this.#toasts.say(this.#told, {}, { icon: 'signal-poor' });
   }
 
   #open() {
@@ -132,7 +119,7 @@ export class MixControls {
           ...kinds.map((kind) => layoutItem(kind, mix.layout.kind === kind, choose({ layout: kind }))),
           h('hr', { class: 'menu-line' }),
           menuSwitch({
-            icon: 'camera-off',
+            icon: 'remove',
             t: 'mix.hideself',
             text: 'mix.hideself.text',
             checked: mix.hideSelf,

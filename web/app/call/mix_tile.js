@@ -3,30 +3,13 @@
 import { h, setAttr } from '../dom.js';
 import { t } from '../i18n.js';
 import { icon } from '../icons.js';
+import { namesIn } from './mix_words.js';
 
 /**
  * @typedef {import('/sdk/index.js').Room} Room
  * @typedef {import('/sdk/index.js').Mix} Mix
  * @typedef {import('./grid.js').Box} Box
- * @typedef {{participant: string, source: string, left: number, top: number}} Place
  */
-
-// Rows of tiles that are out of line by less than this share are read as one.
-const ROW = 0.08;
-
-/**
- * Who is in the picture, in the order in which one reads it.
- * @param {Place[]} places
- * @param {(id: string) => string} nameOf
- * @returns {string[]}
- */
-export function namesIn(places, nameOf) {
-  const inOrder = places.toSorted((a, b) => (Math.abs(a.top - b.top) > ROW ? a.top - b.top : a.left - b.left));
-  return inOrder.map(({ participant, source }) => {
-    const name = nameOf(participant);
-    return source === 'screen' ? t('mix.screen', { name }) : name;
-  });
-}
 
 export class MixTile {
   #room;
