@@ -34,6 +34,7 @@ export function bind(room, parts, track, { keep = true } = {}) {
   const flows = receiver !== undefined && !receiver.track.muted;
   if (track.isSubscribed !== Boolean(receiver)) {
     track.setSubscribed(Boolean(receiver));
+    if (!receiver) track.setDelivery(null);
     tell(room, track, receiver !== undefined);
   }
   if (isMix && flows) mixes.flows(track);

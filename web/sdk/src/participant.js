@@ -78,7 +78,7 @@ export class RemoteParticipant extends Participant {
   /**
    * The track that an id names, made or brought up to date.
    * @param {import('./protocol.js').TrackInfo} info
-   * @param {(track: RemoteTrack, size: { width: number, height: number } | null) => void} onSize
+   * @param {(track: RemoteTrack, size: { width: number, height: number } | null) => boolean | void} onSize
    * @returns {{ track: RemoteTrack, added: boolean, muteChanged: boolean }}
    * @internal
    */

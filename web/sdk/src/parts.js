@@ -104,7 +104,11 @@ function makeLocal(room, parts) {
 function makeRoster(room, parts) {
   return new Roster(parts.local, {
     emit: room.emit,
-    sized: (track, size) => saySize(room, track, size),
+    sized: (track, size) => {
+      // What a mix hides is wanted at once when the mix ends.
+      if (size === null && parts.mixes.current) return false;
+      return saySize(room, track, size);
+    },
     removed: (id) => parts.links.release(id),
     added: (track) => {
       track.playThrough(parts.playback);

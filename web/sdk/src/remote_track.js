@@ -37,7 +37,7 @@ export const deliveryOf = ({ paused, layer, height, temporal, available_bps, rea
 });
 
 export class RemoteTrack extends Track {
-  /** @type {((size: Size | null) => void) | null} */
+  /** @type {((size: Size | null) => boolean | void) | null} */
   #onSize;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #sizeTimer;
@@ -56,7 +56,7 @@ export class RemoteTrack extends Track {
   /**
    * @param {RemoteInfo} info
    * @param {Participant | null} participant null: everybody's, mixed
-   * @param {(track: RemoteTrack, size: Size | null) => void} onSize
+   * @param {(track: RemoteTrack, size: Size | null) => boolean | void} onSize false: it was not said
    */
   constructor(info, participant, onSize) {
     super(info.kind, info.source, info.cid);
@@ -143,8 +143,7 @@ export class RemoteTrack extends Track {
     this.#sizeTimer ??= setTimeout(() => {
       this.#sizeTimer = undefined;
       if (this.#size === undefined || isNear(this.#size, this.#saidSize)) return;
-      this.#saidSize = this.#size;
-      this.#onSize?.(this.#size);
+      if (this.#onSize?.(this.#size) !== false) this.#saidSize = this.#size;
     }, SIZE_SETTLES_MS);
   }
 

@@ -15,7 +15,7 @@ import { RemoteTrack, deliveryOf } from './remote_track.js';
  *
  * @typedef {object} RosterHost
  * @property {<K extends keyof RoomEvents>(event: K, ...args: RoomEvents[K]) => void} emit
- * @property {(track: RemoteTrack, size: { width: number, height: number } | null) => void} sized
+ * @property {(track: RemoteTrack, size: { width: number, height: number } | null) => boolean | void} sized
  * @property {(track: RemoteTrack) => void} added a track to be bound to its media
  * @property {(id: string) => void} removed somebody has gone
  */

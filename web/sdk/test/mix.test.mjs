@@ -232,6 +232,21 @@ test('the size of the mix on screen is told as any track’s', async (t) => {
   assert.deepEqual(said, { t: 'subscribe', track: 't_mix_v', on: true, priority: 0, width: 1280, height: 720 });
 });
 
+test('what the mix hides is not called unwatched, so that it is there at once afterwards', async (t) => {
+  const { room } = await joined(t, 'sfu', { more: { mix: MIX } });
+  const camera = cameraOf(room, 'p_a');
+  const said = () => FakeWebSocket.last.of('subscribe').map(({ track, on }) => [track, on]);
+  camera.setSize({ width: 640, height: 360 });
+  passTime(250);
+  camera.setSize(null);
+  passTime(250);
+  assert.deepEqual(said(), [['t_a', true]]);
+  say({ t: 'mix' });
+  camera.setSize(null);
+  passTime(250);
+  assert.deepEqual(said().at(-1), ['t_a', false]);
+});
+
 async function reconnected(more) {
   FakeWebSocket.last.break();
   passTime(2000);
