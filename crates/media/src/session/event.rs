@@ -87,6 +87,12 @@ impl Orientation {
     pub(crate) fn on_wire(self) -> u8 {
         self.0 as u8
     }
+
+    /// By how many quarters it is to be turned clockwise to be upright (3GPP TS 26.114 §7.4.5, as
+    /// browsers understand it).
+    pub(crate) fn quarter_turns(self) -> u8 {
+        self.on_wire() & 3
+    }
 }
 
 /// How loud a packet is (RFC 6464).

@@ -80,6 +80,7 @@ impl Yard {
             candidates: vec![LocalCandidate { address: server, tcp: false }],
             certificate: None,
             last_n: 25,
+            mixer: None,
             gather,
         };
         Self {
@@ -111,7 +112,7 @@ impl Yard {
         let open = OpenMediaLink {
             link: link.clone(),
             participant: ParticipantId(format!("p_{name}")),
-            person: Person::default(),
+            person: madang_protocol::Person::default(),
             mix_codec: None,
             mix: None,
             video_codec: Some("VP8".into()),
@@ -253,6 +254,7 @@ impl Yard {
                     }
                 }
                 Output::Event { event, .. } => self.event(event),
+                Output::Job(_) => {}
                 Output::Timeout(_) => {}
             }
         }

@@ -4,10 +4,12 @@
 
 use fearless_simd::Level;
 
-use super::axis::{BLOCK, Block};
+use super::axis::{BLOCK, Block, TAPS};
 
-/// Weights add up to this many 128ths.
-pub(super) const ONE: i32 = 128;
+/// Weights add up to this many 64ths.
+pub(super) const ONE: i32 = 1 << SHIFT;
+
+const SHIFT: i32 = 6;
 
 /// Samples that a row must have beyond its last, for wide loads.
 pub(super) const SLACK: usize = 32;
@@ -42,9 +44,8 @@ impl Kernels {
         Self { level: None }
     }
 
-    /// Four rows become one: each sample is the weighted sum of the four. Rows are at least as long
-    /// as `out`.
-    pub(super) fn down(self, out: &mut [u8], rows: [&[u8]; 4], weights: [i8; 4]) {
+    /// Rows become one: each sample is the weighted sum of theirs. They are at least as long as `out`.
+    pub(super) fn down(self, out: &mut [u8], rows: [&[u8]; TAPS], weights: [i8; TAPS]) {
         dispatch!(self, down(out, rows, weights));
     }
 
@@ -71,19 +72,19 @@ impl Kernels {
 }
 
 mod plain {
-    use super::{BLOCK, Block, ONE};
+    use super::{BLOCK, Block, ONE, SHIFT, TAPS};
 
     #[inline(always)]
     fn settle(sum: i32) -> u8 {
-        ((sum + ONE / 2) >> 7).clamp(0, 255) as u8
+        ((sum + ONE / 2) >> SHIFT).clamp(0, 255) as u8
     }
 
     #[inline(always)]
-    pub(super) fn down(out: &mut [u8], [a, b, c, d]: [&[u8]; 4], weights: [i8; 4]) {
-        let [u, v, w, x] = weights.map(i32::from);
-        let rows = a.iter().zip(b).zip(c).zip(d);
-        for (out, (((a, b), c), d)) in out.iter_mut().zip(rows) {
-            *out = settle(i32::from(*a) * u + i32::from(*b) * v + i32::from(*c) * w + i32::from(*d) * x);
+    pub(super) fn down(out: &mut [u8], rows: [&[u8]; TAPS], weights: [i8; TAPS]) {
+        let rows = rows.map(|row| &row[..out.len()]);
+        for (column, out) in out.iter_mut().enumerate() {
+            let samples = rows.iter().zip(weights);
+            *out = settle(samples.map(|(row, weight)| i32::from(row[column]) * i32::from(weight)).sum());
         }
     }
 
@@ -91,7 +92,7 @@ mod plain {
         for (out, block) in out.chunks_exact_mut(BLOCK).zip(blocks) {
             for (index, out) in out.iter_mut().enumerate() {
                 let (from, weights) = block.taps(index);
-                let samples = row[from..from + 4].iter().zip(weights);
+                let samples = row[from..from + TAPS].iter().zip(weights);
                 *out = settle(samples.map(|(sample, weight)| i32::from(*sample) * i32::from(weight)).sum());
             }
         }
@@ -134,44 +135,44 @@ mod plain {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m128i, __m256i, _mm256_add_epi16, _mm256_add_epi32, _mm256_adds_epi16, _mm256_madd_epi16,
-        _mm256_maddubs_epi16, _mm256_packs_epi32, _mm256_packus_epi16, _mm256_permute4x64_epi64, _mm256_set_m128i,
-        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8, _mm256_srai_epi16,
-        _mm256_srai_epi32, _mm256_srli_epi16, _mm256_unpackhi_epi8, _mm256_unpacklo_epi8,
+        __m128i, __m256i, _mm256_add_epi16, _mm256_maddubs_epi16, _mm256_packus_epi16, _mm256_permute4x64_epi64,
+        _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_shuffle_epi8, _mm256_srai_epi16,
+        _mm256_srli_epi16, _mm256_unpackhi_epi8, _mm256_unpacklo_epi8,
     };
 
     use fearless_simd::prelude::*;
     use fearless_simd::{u8x16, u8x32};
 
-    use super::{BLOCK, Block, ONE, plain};
+    use super::{BLOCK, Block, ONE, SHIFT, TAPS, plain};
 
     /// Samples in a register.
     const WIDE: usize = 32;
 
     fearless_simd::kernel!(
-        pub(super) fn down(avx2: Avx2, out: &mut [u8], rows: [&[u8]; 4], weights: [i8; 4]) {
+        pub(super) fn down(avx2: Avx2, out: &mut [u8], rows: [&[u8]; TAPS], weights: [i8; TAPS]) {
             if out.len() < WIDE {
                 return plain::down(out, rows, weights);
             }
             let pair = |low: i8, high: i8| _mm256_set1_epi16(i16::from_le_bytes([low as u8, high as u8]));
-            let (first, second) = (pair(weights[0], weights[1]), pair(weights[2], weights[3]));
+            let [u, v, w, x, y, z] = weights;
+            let (first, second, third) = (pair(u, v), pair(w, x), pair(y, z));
             let half = _mm256_set1_epi16((ONE / 2) as i16);
             let length = out.len();
             // Not by `map`: it is not inlined into a function for AVX2.
-            let [a, b, c, d] = rows;
-            let (a, b, c, d) = (&a[..length], &b[..length], &c[..length], &d[..length]);
+            let [a, b, c, d, e, f] = rows;
+            let (a, b, c) = (&a[..length], &b[..length], &c[..length]);
+            let (d, e, f) = (&d[..length], &e[..length], &f[..length]);
             let mut from = 0;
             loop {
                 let load = |row: &[u8]| -> __m256i { u8x32::from_slice(avx2, &row[from..from + WIDE]).into() };
-                let (a, b, c, d) = (load(a), load(b), load(c), load(d));
-                // The sum of two products fits 16 bits, that of four is cut where it is beyond 255
-                // in any case.
-                let sum = |ab: __m256i, cd: __m256i| {
-                    let sum = _mm256_adds_epi16(_mm256_maddubs_epi16(ab, first), _mm256_maddubs_epi16(cd, second));
-                    _mm256_srai_epi16::<7>(_mm256_adds_epi16(sum, half))
+                let (a, b, c, d, e, f) = (load(a), load(b), load(c), load(d), load(e), load(f));
+                let sum = |ab: __m256i, cd: __m256i, ef: __m256i| {
+                    let (ab, cd) = (_mm256_maddubs_epi16(ab, first), _mm256_maddubs_epi16(cd, second));
+                    let ef = _mm256_add_epi16(_mm256_maddubs_epi16(ef, third), half);
+                    _mm256_srai_epi16::<SHIFT>(_mm256_add_epi16(_mm256_add_epi16(ab, cd), ef))
                 };
-                let low = sum(_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d));
-                let high = sum(_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d));
+                let low = sum(_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d), _mm256_unpacklo_epi8(e, f));
+                let high = sum(_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d), _mm256_unpackhi_epi8(e, f));
                 let packed: u8x32<_> = _mm256_packus_epi16(low, high).simd_into(avx2);
                 packed.store_slice(&mut out[from..from + WIDE]);
                 if from + WIDE == length {
@@ -185,23 +186,23 @@ mod x86 {
 
     fearless_simd::kernel!(
         pub(super) fn across(avx2: Avx2, out: &mut [u8], row: &[u8], blocks: &[Block]) {
-            let (ones, half) = (_mm256_set1_epi16(1), _mm256_set1_epi32(ONE / 2));
+            let half = _mm256_set1_epi16((ONE / 2) as i16);
             for (out, block) in out.chunks_exact_mut(BLOCK).zip(blocks) {
                 let group = |index: usize| {
                     let group = &block.groups[index];
-                    let load = |from: u32| -> __m128i {
-                        u8x16::from_slice(avx2, &row[from as usize..from as usize + 16]).into()
-                    };
-                    let samples = _mm256_set_m128i(load(group.from[1]), load(group.from[0]));
                     let picks: __m256i = u8x32::from_slice(avx2, &group.picks).into();
-                    let weights: __m256i = fearless_simd::i8x32::from_slice(avx2, &group.weights).into();
-                    let products = _mm256_maddubs_epi16(_mm256_shuffle_epi8(samples, picks), weights);
-                    let sums = _mm256_add_epi32(_mm256_madd_epi16(products, ones), half);
-                    _mm256_srai_epi32::<7>(sums)
+                    let (low, high) = (&row[group.from[0] as usize..], &row[group.from[1] as usize..]);
+                    let products = |pair: usize| {
+                        let load =
+                            |row: &[u8]| -> __m128i { u8x16::from_slice(avx2, &row[2 * pair..2 * pair + 16]).into() };
+                        let samples = _mm256_shuffle_epi8(_mm256_set_m128i(load(high), load(low)), picks);
+                        let weights: __m256i = fearless_simd::i8x32::from_slice(avx2, &group.weights[pair]).into();
+                        _mm256_maddubs_epi16(samples, weights)
+                    };
+                    let sum = _mm256_add_epi16(products(0), _mm256_add_epi16(products(1), products(2)));
+                    _mm256_srai_epi16::<SHIFT>(_mm256_add_epi16(sum, half))
                 };
-                let first = _mm256_packs_epi32(group(0), group(1));
-                let second = _mm256_packs_epi32(group(2), group(3));
-                let packed: u8x32<_> = _mm256_packus_epi16(first, second).simd_into(avx2);
+                let packed: u8x32<_> = _mm256_packus_epi16(group(0), group(1)).simd_into(avx2);
                 packed.store_slice(out);
             }
         }
@@ -280,11 +281,11 @@ mod tests {
 
         #[test]
         fn both_downward_sums_are_the_same_whatever_the_samples(
-            samples in proptest::collection::vec(any::<[u8; 4]>(), 1..150),
+            samples in proptest::collection::vec(any::<[u8; TAPS]>(), 1..150),
             centre in 0.0..9.0_f64,
             ratio in 0.3..2.0_f64,
         ) {
-            let rows: [Vec<u8>; 4] = std::array::from_fn(|row| samples.iter().map(|four| four[row]).collect());
+            let rows: [Vec<u8>; TAPS] = std::array::from_fn(|row| samples.iter().map(|all| all[row]).collect());
             let rows = rows.each_ref().map(Vec::as_slice);
             for (_, weights) in super::super::axis::Axis::new(3, centre, ratio * 3.0, 12).taps {
                 let (mut wide, mut plain) = (vec![0; samples.len()], vec![0; samples.len()]);

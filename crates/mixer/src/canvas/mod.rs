@@ -50,8 +50,18 @@ pub struct Changes {
 }
 
 impl Changes {
-    fn new(width: usize, height: usize) -> Self {
+    /// No changes in a picture of that size.
+    #[must_use]
+    pub fn new(width: usize, height: usize) -> Self {
         Self { rectangles: Vec::new(), active: ActiveMap::new(width, height) }
+    }
+
+    /// As if all of a picture of that size had changed: for who has not followed it.
+    #[must_use]
+    pub fn everything(width: usize, height: usize) -> Self {
+        let mut changes = Self::new(width, height);
+        changes.add(Rect::new(0, 0, width, height));
+        changes
     }
 
     /// Nothing has changed.

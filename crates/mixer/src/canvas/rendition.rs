@@ -53,6 +53,11 @@ impl Rendition {
         &self.changes
     }
 
+    /// Follows the whole picture anew, as after a time in which it was not followed.
+    pub fn refresh(&mut self, view: &View<'_>) -> &Changes {
+        self.follow(view, &Changes::everything(view.width(), view.height()))
+    }
+
     /// What is to be encoded.
     #[must_use]
     pub fn view(&self) -> View<'_> {

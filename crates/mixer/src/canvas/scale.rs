@@ -1,12 +1,16 @@
 //! Pictures become larger or smaller.
 
-use super::axis::{Axis, BLOCK, Block};
-use super::kernel::{Kernels, SLACK};
+use super::axis::{Axis, BLOCK, Block, TAPS};
+use super::kernel::{Kernels, ONE, SLACK};
 use crate::layout::{Fit, Rect, centred};
 use crate::picture::{Plane, View};
 
 /// Of a picture's size, how much more than needed may be cut off when that spares scaling.
 const SPARE: f64 = 1.05;
+
+/// A picture whose shape is so near to its tile's is stretched to it rather than cut: nobody sees
+/// that, and of tiles whose sides are whole samples most are a little off.
+const NEARLY: f64 = 1.01;
 
 /// From here on a picture is halved before it goes through the filter.
 const HALVE: f64 = 1.9;
@@ -26,9 +30,13 @@ pub(super) fn fit(fit: Fit, (width, height): (usize, usize), tile: Rect) -> (Win
     match fit {
         Fit::Contain => (Window { left: 0.0, top: 0.0, width: wide, height: high }, centred(tile, wide / high)),
         Fit::Cover => {
-            let ratio = (wide / tile.width as f64).min(high / tile.height as f64);
+            let (across, down) = (wide / tile.width as f64, high / tile.height as f64);
+            let ratio = across.min(down);
             let whole = 2_f64.powf(ratio.max(1.0).log2().floor());
             let snaps = ratio >= whole && ratio < whole * SPARE;
+            if !snaps && across.max(down) < ratio * NEARLY {
+                return (Window { left: 0.0, top: 0.0, width: wide, height: high }, tile);
+            }
             let ratio = if snaps { whole } else { ratio };
             let (width, height) = (tile.width as f64 * ratio, tile.height as f64 * ratio);
             // Chroma begins at a sample as well.
@@ -141,12 +149,12 @@ impl PlaneScaler {
             match straight {
                 Some(row) => column.copy_from_slice(row),
                 None => {
-                    let four = std::array::from_fn(|tap| &source(start + tap)[first..last]);
-                    kernels.down(column, four, *weights);
+                    let taps = std::array::from_fn(|tap| &source(start + tap)[first..last]);
+                    kernels.down(column, taps, *weights);
                 }
             }
-            // A row of less than four samples goes on like its last one.
-            beyond[..4].fill(column[column.len() - 1]);
+            // A row of fewer samples than there are taps goes on like its last one.
+            beyond[..TAPS].fill(column[column.len() - 1]);
             if self.columns.copy_from.is_some() {
                 row_done(index, column);
             } else {
@@ -172,7 +180,8 @@ fn halve<'a>(
         if across {
             kernels.quarter(out, upper, lower);
         } else {
-            kernels.down(out, [upper, lower, upper, lower], [64, 64, 0, 0]);
+            let half = (ONE / 2) as i8;
+            kernels.down(out, [upper, lower, upper, lower, upper, lower], [half, half, 0, 0, 0, 0]);
         }
     }
     (to_width, to_height)
@@ -274,7 +283,7 @@ mod tests {
                 let samples = plane.row((y + row).min(plane.height() - 1))[x..].iter().zip(across);
                 samples.map(|(sample, weight)| f64::from(*sample) * weight).sum::<f64>()
             };
-            (0..4).map(|tap| row(tap) * down[tap]).sum::<f64>().clamp(0.0, 255.0)
+            (0..TAPS).map(|tap| row(tap) * down[tap]).sum::<f64>().clamp(0.0, 255.0)
         };
         (0..to.0 * to.1).map(sample).collect()
     }

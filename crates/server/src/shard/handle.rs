@@ -158,6 +158,7 @@ impl Shards {
                 candidates: udp.chain(tcp).chain(shared.clone()).collect(),
                 certificate: certificate.clone(),
                 last_n: media.last_n,
+                mixer: None,
                 gather: media.gather,
             };
             let sfu = Sfu::new(config, Instant::now());

@@ -230,6 +230,7 @@ impl MediaPart {
                 Output::Transmit(Transmit { transport, from, to, data }) => {
                     ways.send(Way { transport, from, to }, &data);
                 }
+                Output::Job(_) => {}
                 Output::Event { room, event } => self.waiting.push_back((room, event)),
                 Output::Timeout(due) => break due,
             }
