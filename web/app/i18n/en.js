@@ -144,6 +144,7 @@ export default {
   'save.text': 'One picture of everyone, in place of one each',
   'save.fixed': 'This room is mixed for everyone',
   'save.full': 'The mixer is full for now, so all stays as it is. Try again in a while.',
+  'save.mesh': 'A mesh has no mixer. A host can let the server forward: “How the call travels”.',
   'save.refused': (/** @type {any} */ { text }) => `That is not possible here. The server says: ${text}`,
   'save.failed': 'That did not work. Please try again.',
   'mix.label': (/** @type {any} */ { names }) => `Everyone in one picture: ${names}`,
