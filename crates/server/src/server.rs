@@ -263,6 +263,7 @@ fn room_settings(config: &Config) -> Settings {
         max_receive_bps: (room.max_receive_bps > 0).then_some(BitsPerSecond(room.max_receive_bps)),
         resume_grace: room.resume_grace.0,
         ping_interval: signaling.ping_interval.0,
+        mix: config.mix.for_rooms(),
         ..Settings::default()
     }
 }
