@@ -281,6 +281,11 @@ export class Link {
     return this.#transceivers.receives(media);
   }
 
+  /** @param {MediaStreamTrack} media @returns {string | undefined} the track that arrives as it @internal */
+  trackOf(media) {
+    return this.#transceivers.trackOf(media);
+  }
+
   /** @returns {string[]} @internal */
   get receivedIds() {
     return this.#transceivers.receivedIds;
@@ -305,7 +310,7 @@ export class Link {
       width: track.width ?? 0,
       height: (rids.length > 1 ? 0 : this.#senders.heightOf(sender)) || (track.height ?? 0),
       rids,
-      isForwarded: this.kind === 'sfu',
+      isForwarded: this.peer === null,
     }));
     const encodings = plan(limit?.bps ?? null, tracks, (id) => limits.ofTrack(this.id, id), links);
     for (const { sender, track } of sending) {
