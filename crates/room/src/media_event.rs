@@ -104,13 +104,17 @@ impl Room {
     }
 
     fn tell_delivery(&mut self, delivery: Delivery) {
-        let is_mix = delivery.track == self.mix_tracks.video && self.gets_mix(&delivery.link);
+        let gets_mix = self.gets_mix(&delivery.link);
+        let is_mix = gets_mix && delivery.track == self.mix_tracks.video;
         if !is_mix && self.roster.track_owner(&delivery.track).is_none() {
             return;
         }
         let (track, message) = (delivery.track.clone(), Arc::new(ServerMessage::Delivery(delivery.clone())));
         let Some((order, link)) = self.open_served(&delivery.link) else { return };
-        if let Some(served) = &mut link.served {
+        // Others' tracks still come until the mix flows; that is nothing to be told again.
+        if let Some(served) = &mut link.served
+            && is_mix == gets_mix
+        {
             served.delivery(track, Arc::clone(&message));
         }
         self.tell(order, message);

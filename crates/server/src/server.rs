@@ -10,7 +10,7 @@ use std::{
 };
 
 use madang_protocol::{BitsPerSecond, Codecs, Limits};
-use madang_room::{ConnectionId, MixSettings, Settings};
+use madang_room::{ConnectionId, Settings};
 use serde::Serialize;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
@@ -250,7 +250,6 @@ async fn bind(key: &'static str, addresses: &[SocketAddr]) -> Result<Vec<(TcpLis
 
 fn room_settings(config: &Config) -> Settings {
     let (room, signaling) = (&config.room, &config.signaling);
-    let (layout, pictures) = config.mix.for_rooms();
     Settings {
         limits: Limits {
             messages_per_second: signaling.messages_per_second,
@@ -264,7 +263,7 @@ fn room_settings(config: &Config) -> Settings {
         max_receive_bps: (room.max_receive_bps > 0).then_some(BitsPerSecond(room.max_receive_bps)),
         resume_grace: room.resume_grace.0,
         ping_interval: signaling.ping_interval.0,
-        mix: MixSettings { layout, pictures },
+        mix: config.mix.for_rooms(),
         ..Settings::default()
     }
 }

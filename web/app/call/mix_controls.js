@@ -137,7 +137,7 @@ export class MixControls {
     try {
       await this.#room.takeMix(wish);
     } catch (error) {
-      const { t, tp } = refusalOf(error);
+      const { t, tp } = refusalOf(error, this.#room.topology);
       this.#toasts.say(t, tp, { icon: 'warn' });
     }
   }

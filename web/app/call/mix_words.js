@@ -41,11 +41,13 @@ export function noteOf(mix) {
 /**
  * The word for what the server refuses.
  * @param {any} error
+ * @param {string} topology
  * @returns {{t: string, tp: Record<string, string>}}
  */
-export function refusalOf(error) {
+export function refusalOf(error, topology) {
   const code = String(error?.code ?? '');
   if (code === 'room_full') return { t: 'save.full', tp: {} };
+  if (code === 'forbidden' && topology === 'mesh') return { t: 'save.mesh', tp: {} };
   // Without a code of the protocol nothing was said, by anybody.
   const isSaid = code !== '' && !['closed', 'unreachable'].includes(code) && error.message;
   return isSaid ? { t: 'save.refused', tp: { text: error.message } } : { t: 'save.failed', tp: {} };

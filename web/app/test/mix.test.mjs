@@ -58,13 +58,14 @@ test('a busy server is named before a weak connection', () => {
 });
 
 test('a refusal says what happened, in the server’s words where there are none of ours', () => {
-  assert.equal(refusalOf({ code: 'room_full', message: 'No.' }).t, 'save.full');
-  assert.deepEqual(refusalOf({ code: 'bad_request', message: 'No mixer here.' }), {
+  assert.equal(refusalOf({ code: 'room_full', message: 'No.' }, 'sfu').t, 'save.full');
+  assert.equal(refusalOf({ code: 'forbidden', message: 'No.' }, 'mesh').t, 'save.mesh');
+  assert.deepEqual(refusalOf({ code: 'bad_request', message: 'No mixer here.' }, 'sfu'), {
     t: 'save.refused',
     tp: { text: 'No mixer here.' },
   });
-  assert.equal(refusalOf({ code: 'closed', message: 'x' }).t, 'save.failed');
-  assert.equal(refusalOf(new Error('x')).t, 'save.failed');
+  assert.equal(refusalOf({ code: 'closed', message: 'x' }, 'sfu').t, 'save.failed');
+  assert.equal(refusalOf(new Error('x'), 'sfu').t, 'save.failed');
 });
 
 test('every layout has its name and its line', () => {

@@ -30,6 +30,7 @@ import { RemoteTrack } from './remote_track.js';
  *
  * @typedef {object} MixesHost
  * @property {(message: { t: 'take_mix' } & TakeMix) => Promise<unknown>} request
+ * @property {() => boolean} isForEveryone whether the room is mixed, whatever one wishes
  * @property {(track: RemoteTrack, size: Size | null) => void} sized
  * @property {(track: RemoteTrack) => void} added a track to be bound to its media
  * @property {(track: RemoteTrack) => void} ended
@@ -94,8 +95,8 @@ export class Mixes {
   #awaited = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** What was asked for, for a server that has forgotten it. @type {TakeMix | null} */
-  #wish = null;
+  /** What was asked for, for a server that has forgotten it. @type {TakeMix} */
+  #wish = { on: false };
 
   /** @param {MixesHost} host */
   constructor(host) {
@@ -131,17 +132,22 @@ export class Mixes {
       ...(hideSelf !== undefined ? { hide_self: hideSelf } : {}),
     };
     await this.#host.request({ t: 'take_mix', ...wish });
-    this.#wish = { ...this.#wish, ...wish };
+    // A room that is mixed for everyone says nothing of what is wanted in another.
+    this.#wish = { ...this.#wish, ...wish, on: this.#host.isForEveryone() ? this.#wish.on : on };
   }
 
   /**
    * @param {MixInfo | undefined} info absent: everybody's tracks are forwarded
-   * @param {{ fresh?: boolean }} [options] fresh: in a new session, in which nothing of the old arrives
+   * @param {{ fresh?: boolean }} [options] of a welcome: whether it begins a new session, in which
+   *   nothing of the old arrives
    */
-  apply(info, { fresh = false } = {}) {
+  apply(info, { fresh } = {}) {
     if (fresh) this.#askAgain(info);
     const former = this.current;
-    if (former && info && !fresh && former.is(info)) return this.#update(former, info);
+    if (former && info && !fresh && former.is(info)) {
+      if (fresh === false) former.video.sayAgain();
+      return this.#update(former, info);
+    }
     if (!former && !info) return;
     for (const track of former?.tracks ?? []) this.#leaving.add(track);
     this.current = info ? new Mix(info, this.#host.sized) : null;
@@ -199,7 +205,7 @@ export class Mixes {
 
   /** The room is over. */
   clear() {
-    this.#wish = null;
+    this.#wish = { on: false };
     clearTimeout(this.#timer);
     this.#awaited.clear();
     const former = this.current;
@@ -232,11 +238,11 @@ export class Mixes {
   /** @param {MixInfo | undefined} info what the new session has */
   #askAgain(info) {
     const wish = this.#wish;
-    if (!wish?.on) return;
+    if (!wish.on && !info) return;
     const hasLayout = !wish.layout || JSON.stringify(wish.layout) === JSON.stringify(info?.layout);
     const hasSelf = wish.hide_self === undefined || wish.hide_self === info?.hide_self;
     if (info && hasLayout && hasSelf) return;
-    this.#host.request({ t: 'take_mix', ...wish }).catch(() => {});
+    this.#host.request({ t: 'take_mix', ...wish, on: true }).catch(() => {});
   }
 }
 

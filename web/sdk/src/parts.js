@@ -29,6 +29,7 @@ import { certificates } from './warm.js';
  * @property {() => Signaling | null} signaling null while the room is not joined
  * @property {() => boolean} isJoined
  * @property {() => Codecs} codecs
+ * @property {() => import('./protocol.js').Topology} topology
  * @property {() => IceServer[]} iceServers
  * @property {(from: string | null, bytes: Uint8Array, topic: string) => void} data
  * @property {RoomOptions} options
@@ -121,6 +122,7 @@ function makeRoster(room, parts) {
 function makeMixes(room, parts) {
   return new Mixes({
     request: (message) => request(room, message),
+    isForEveryone: () => room.topology() === 'mcu',
     sized: (track, size) => saySize(room, track, size),
     added: (track) => {
       track.playThrough(parts.playback);

@@ -147,6 +147,13 @@ export class RemoteTrack extends Track {
     }, SIZE_SETTLES_MS);
   }
 
+  /** The server has forgotten what was said. @internal */
+  sayAgain() {
+    const said = this.#saidSize;
+    this.#saidSize = undefined;
+    if (said !== undefined) this.#say(said);
+  }
+
   /** @internal */
   end() {
     clearTimeout(this.#sizeTimer);

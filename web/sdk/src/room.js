@@ -61,6 +61,7 @@ export class Room extends Emitter {
       signaling: () => this.#signaling,
       isJoined: () => this.#state === 'connected' || this.#state === 'reconnecting',
       codecs: () => this.#info.codecs,
+      topology: () => this.#topology,
       iceServers: () => this.#iceServers,
       data: (from, bytes, topic) => this.#data(from, bytes, topic),
       options,

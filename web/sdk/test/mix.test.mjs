@@ -261,8 +261,17 @@ test('a session taken up anew keeps the mix that it had', async (t) => {
   const { room, connection } = await joined(t, 'mcu', { more });
   await offer(MIXED, MIXED_TRACKS);
   const { mix } = room;
+  mix.video.setSize({ width: 640, height: 360 });
+  passTime(250);
+  FakeWebSocket.last.say({ t: 'ok', re: FakeWebSocket.last.of('subscribe')[0].id });
   await reconnected({ ...more, secret: 'second' });
   assert.equal(room.mix, mix);
+  passTime(250);
+  assert.deepEqual(
+    FakeWebSocket.last.of('subscribe').map(({ track, width }) => [track, width]),
+    [['t_mix_v', 640]],
+    'its size is said again after a welcome',
+  );
   assert.equal(mix.video.mediaStreamTrack, at(connection, '1').receiver.track);
 });
 
@@ -285,6 +294,21 @@ test('in a new session the mix begins anew, and is asked for where the server ha
   await reconnected({ ...there, session: 's_three', mix: { ...MIX, layout: { kind: 'grid' } } });
   assert.notEqual(room.mix, mix);
   assert.equal(FakeWebSocket.last.of('take_mix').length, 0);
+});
+
+test('an arrangement chosen in a mixed room does not ask for the mix in another', async (t) => {
+  const more = { topology: 'mcu', epoch: 1, participants: OTHERS, links: [linkOf('mcu')], mix: MIX };
+  const { room } = await joined(t, 'mcu', { more });
+  const asked = room.takeMix({ layout: 'grid' });
+  FakeWebSocket.last.say({ t: 'ok', re: FakeWebSocket.last.of('take_mix')[0].id });
+  await asked;
+  await reconnected({ ...more, mix: undefined, topology: 'sfu', links: [linkOf('sfu')], session: 's_two' });
+  assert.equal(FakeWebSocket.last.of('take_mix').length, 0);
+  await reconnected({ ...more, session: 's_three' });
+  assert.deepEqual(
+    FakeWebSocket.last.of('take_mix').map(({ on, layout }) => [on, layout.kind]),
+    [[true, 'grid']],
+  );
 });
 
 test('a move to a mesh ends the mix', async (t) => {

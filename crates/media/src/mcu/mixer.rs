@@ -263,6 +263,11 @@ impl Mixer {
         }
     }
 
+    /// New viewers are refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Nobody gets anything of it.
     pub(crate) fn is_idle(&self) -> bool {
         self.viewers.is_empty()

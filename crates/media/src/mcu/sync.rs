@@ -28,14 +28,8 @@ pub(super) struct Heard {
 impl Heard {
     /// From what plays of a stream of sound, and the stream's newest report.
     pub(super) fn new(timestamp: u32, at: Instant, report: SenderReport) -> Self {
-        Self { sent_us: moment(timestamp, 48_000, report), at }
+        Self { sent_us: report.moment_us(timestamp, 48_000), at }
     }
-}
-
-/// A moment of the sender's clock, in microseconds since 1970.
-fn moment(timestamp: u32, rate: i64, report: SenderReport) -> i64 {
-    let ticks = i64::from(timestamp.wrapping_sub(report.timestamp).cast_signed());
-    report.at_us.cast_signed().saturating_add(ticks * 1_000_000 / rate)
 }
 
 /// When a picture that came at `arrived` is to be shown.
@@ -45,7 +39,7 @@ pub(super) fn show_at(arrived: Instant, timestamp: u32, report: Option<SenderRep
         apart < STALE
     });
     let (Some(report), Some(heard)) = (report, fresh) else { return arrived };
-    let after = moment(timestamp, 90_000, report).saturating_sub(heard.sent_us);
+    let after = report.moment_us(timestamp, 90_000).saturating_sub(heard.sent_us);
     let shift = Duration::from_micros(after.unsigned_abs());
     let at = if after >= 0 { heard.at.checked_add(shift) } else { heard.at.checked_sub(shift) };
     let at = at.and_then(|at| at.checked_sub(AHEAD)).unwrap_or(arrived);

@@ -126,7 +126,11 @@ impl Sfu {
         let Some(mix) = self.links[key].mix.as_mut().filter(|mix| mix.phase != Phase::Going) else { return };
         let had_others = mix.phase == Phase::Coming;
         (mix.phase, mix.since) = (Phase::Going, now);
-        let room = self.links[key].room;
+        // The room has forgotten it: a mix that is taken again is watched as if for the first time.
+        let video = mix.mix.video.clone();
+        let link = &mut self.links[key];
+        link.wishes.remove(&video);
+        let room = link.room;
         if had_others {
             return self.settle_mix(now, key);
         }
@@ -224,6 +228,9 @@ impl Sfu {
                 if let Some(track) = tracks.get_mut(*place) {
                     track.is_mixed = false;
                 }
+            }
+            if room_mix.mixer.is_full() {
+                self.outputs.push_back(Output::Event { room: key, event: MediaEvent::MixFull { why: None } });
             }
             self.mixers.remove(&room_mix.mixer.id());
             self.gone.add_past(&room_mix.mixer.counters());

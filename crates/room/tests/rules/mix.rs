@@ -200,8 +200,10 @@ fn the_servers_offer_and_word_of_delivery_may_name_the_mix() {
 fn what_is_forwarded_is_not_told_again_to_somebody_who_took_the_mix_since() {
     let mut yard = Yard::forwarded(2);
     let track = published(&mut yard, 0);
-    yard.media_says(MediaEvent::Delivery(delivery(&yard.server_link(1), &track, false)));
+    let word = MediaEvent::Delivery(delivery(&yard.server_link(1), &track, false));
+    yard.media_says(word.clone());
     assert!(yard.ask(1, take(true, None, None)).is_ok());
+    yard.media_says(word);
     yard.lose(1);
     yard.clear();
     yard.resume(1, true);

@@ -4,6 +4,7 @@ use std::{fmt, path::Path, str::FromStr};
 
 use madang_mixer::canvas::FontSources;
 use madang_protocol::{MixFill, MixFit, MixLayout, MixRegion};
+use madang_room::MixSettings;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::validate::{Flaw, out_of_range};
@@ -66,7 +67,7 @@ impl Mix {
     /// What rooms have to know: how they are arranged at first, and how many different pictures
     /// each may have.
     #[must_use]
-    pub fn for_rooms(&self) -> (MixLayout, u32) {
+    pub fn for_rooms(&self) -> MixSettings {
         let layout = match self.layout {
             LayoutName::Auto => MixLayout::Auto,
             LayoutName::Grid => MixLayout::Grid,
@@ -75,7 +76,7 @@ impl Mix {
             LayoutName::PictureInPicture => MixLayout::PictureInPicture,
             LayoutName::Custom => MixLayout::Custom { regions: self.regions.iter().map(MixRegion::from).collect() },
         };
-        (layout, self.pictures)
+        MixSettings { layout, pictures: self.pictures }
     }
 
     /// What the renditions take, from the smallest.
@@ -303,13 +304,13 @@ mod tests {
 
     #[test]
     fn rooms_get_the_layout_by_its_name_or_by_its_regions() {
-        assert_eq!(Mix::default().for_rooms(), (MixLayout::Auto, 4));
+        assert_eq!(Mix::default().for_rooms(), MixSettings { layout: MixLayout::Auto, pictures: 4 });
         let speaker = Mix { layout: LayoutName::Speaker, pictures: 1, ..Mix::default() };
-        assert_eq!(speaker.for_rooms(), (MixLayout::Speaker, 1));
+        assert_eq!(speaker.for_rooms(), MixSettings { layout: MixLayout::Speaker, pictures: 1 });
         let region = Region { left: 0.1, top: 0.0, width: 0.9, height: 1.0, z: 0, fill: RegionFill::Next, fit: None };
         let custom = Mix { layout: LayoutName::Custom, regions: vec![region], ..Mix::default() };
         assert!(custom.check().is_ok(), "0.1 and 0.9 make 1");
-        let (MixLayout::Custom { regions }, _) = custom.for_rooms() else { unreachable!("it is custom") };
+        let MixLayout::Custom { regions } = custom.for_rooms().layout else { unreachable!("it is custom") };
         assert_eq!((regions[0].left, regions[0].width, regions[0].fill.clone()), (0.1, 0.9, MixFill::Next));
     }
 }
