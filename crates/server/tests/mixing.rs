@@ -75,7 +75,22 @@ async fn a_server_that_stops_in_the_middle_of_a_mix_ends() {
     let server = start(SMALL).await;
     let person = Person::join_mixed(&server, "yard", "Ada").await;
     person.watches(2).await;
+    #[cfg(target_os = "linux")]
+    assert!(threads_of_the_pool() > 1);
     let began = Instant::now();
     server.stop().await;
     assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    person.vanish().await;
+    #[cfg(target_os = "linux")]
+    while threads_of_the_pool() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "its threads live on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn threads_of_the_pool() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("mix-")).count()
 }
