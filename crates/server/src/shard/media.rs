@@ -131,6 +131,7 @@ pub(super) struct MediaPart {
     /// Events that found no room in the queue.
     waiting: VecDeque<(RoomKey, MediaEvent)>,
     /// What mixers want done elsewhere, and the way there; without it no room is mixed.
+    #[expect(clippy::vec_box, reason = "as the forwarder gives and takes them")]
     jobs: Vec<Box<Job>>,
     pool: Option<JobSender<Job>>,
     received: ReceiveBatch,

@@ -67,6 +67,7 @@ pub(super) struct Asked {
     /// What rooms want, in their order.
     pub(super) rooms: Mutex<VecDeque<(RoomKey, MediaCommand)>>,
     /// Jobs of mixers that have been run. There are never more than mixers have parts.
+    #[expect(clippy::vec_box, reason = "as the forwarder gives and takes them")]
     pub(super) done: Mutex<Vec<Box<Job>>>,
 }
 
