@@ -46,7 +46,7 @@ impl Sfu {
         let ask = packet.lost && track.kind == TrackKind::Video && track.keyframes.request(now, packet.layer);
         if is_mixed {
             let video = codec.map(|codec| Video { info: &info, codec, live: track.live(now) });
-            self.to_mixer(now, room, place, &packet, video.as_ref());
+            self.feed_mixer(now, room, place, &packet, video.as_ref());
         }
         self.pass_on(now, now, place, &packet, &info, codec);
         if ask {

@@ -325,7 +325,7 @@ impl Sfu {
     }
 
     /// A packet of a track that is mixed.
-    pub(super) fn to_mixer(
+    pub(super) fn feed_mixer(
         &mut self,
         now: Instant,
         room: RoomKey,
