@@ -2,7 +2,7 @@
 
 /**
  * Runs in the page before its scripts, in place of getUserMedia: the picture is the time in milliseconds as 24
- * squares, black or white; the sound is a beep of 80 ms at each whole second.
+ * squares, black or white, in three rows (below them is where names stand); the sound is a beep of 80 ms at each whole second.
  * @param {{ width: number, height: number, fps: number, silent?: boolean }} options
  */
 export function installTimeMedia(options) {
@@ -14,7 +14,7 @@ export function installTimeMedia(options) {
       const time = Date.now() & 0xffffff;
       for (let bit = 0; bit < 24; bit++) {
         context.fillStyle = (time >> bit) & 1 ? '#fff' : '#000';
-        context.fillRect(((bit % 6) * width) / 6, (Math.floor(bit / 6) * height) / 4, width / 6, height / 4);
+        context.fillRect(((bit % 8) * width) / 8, (Math.floor(bit / 8) * height) / 4, width / 8, height / 4);
       }
     };
     draw();
@@ -59,7 +59,7 @@ export async function measureDelays(room, { participant, mixed, ms }) {
   const video = mixed
     ? document.querySelector('[data-testid="mix-video"]')
     : document.querySelector(`[data-testid="tile"][data-participant="${participant}"] video`);
-  const canvas = Object.assign(document.createElement('canvas'), { width: 60, height: 40 });
+  const canvas = Object.assign(document.createElement('canvas'), { width: 80, height: 40 });
   const context = canvas.getContext('2d', { willReadFrequently: true });
   const delays = { picture: [], sound: [] };
   const look = () => {
@@ -69,11 +69,11 @@ export async function measureDelays(room, { participant, mixed, ms }) {
       : { left: 0, top: 0, width: 1, height: 1 };
     const [x, y] = [place.left * video.videoWidth, place.top * video.videoHeight];
     const size = [place.width * video.videoWidth, place.height * video.videoHeight];
-    context.drawImage(video, x, y, ...size, 0, 0, 60, 40);
-    const { data } = context.getImageData(0, 0, 60, 40);
+    context.drawImage(video, x, y, ...size, 0, 0, 80, 40);
+    const { data } = context.getImageData(0, 0, 80, 40);
     let time = 0;
     for (let bit = 0; bit < 24; bit++) {
-      const pixel = 4 * ((Math.floor(bit / 6) * 10 + 5) * 60 + (bit % 6) * 10 + 5);
+      const pixel = 4 * ((Math.floor(bit / 8) * 10 + 5) * 80 + (bit % 8) * 10 + 5);
       // Neither black nor white: two pictures in one, on the way from one to the other.
       if (data[pixel] > 70 && data[pixel] < 185) return;
       if (data[pixel] >= 185) time |= 1 << bit;

@@ -1,8 +1,10 @@
 // Rooms that the server mixes, and people in other rooms who take the mix.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { launchFirefox } from './lib/browsers.mjs';
 import { everyoneMeets } from './lib/person.mjs';
-import { hearsInMix, isMixed, layoutIs, mixPlaces, mixReceived, showsInMix } from './lib/mix.mjs';
+import { hearsInMix, isMixed, layoutIs, mixPlaces, showsInMix } from './lib/mix.mjs';
+import { PythonClient } from './lib/python_client.mjs';
 import { Rig, freshRoom } from './lib/rig.mjs';
 import { until } from './lib/until.mjs';
 
@@ -65,4 +67,157 @@ test('four people in a mixed room see all and hear all but themselves, in one pi
     (await mixPlaces(bo)).every(({ width }) => width < 0.6),
     "Bo's layout is Bo's own",
   );
+});
+
+test('a shared screen takes the stage, and who talks gets the large tile', async (t) => {
+  const room = freshRoom();
+  const people = [];
+  for (const name of ['Ann', 'Bo', 'Cho']) people.push(await rig.person(t, name, room, { query, camera, viewport }));
+  const [ann, bo, cho] = people;
+  await showsInMix(ann, people, { timeout: 40_000 });
+  await bo.click('screen');
+  await until(
+    "Bo's screen is large, and everybody is still there",
+    async () => {
+      const places = await mixPlaces(ann);
+      const screen = places.find(({ source }) => source === 'screen');
+      const right = screen?.participant === bo.id && screen.width > 0.6 && places.length === 4;
+      return right || { wait: places };
+    },
+    { timeout: 20_000 },
+  );
+  await showsInMix(ann, people);
+  await showsInMix(cho, [bo], { source: 'screen', timeout: 20_000 });
+  await ann.screenshot('mcu-screen');
+  await bo.click('screen');
+  await until('the screen is gone', async () => {
+    const places = await mixPlaces(ann);
+    return places.every(({ source }) => source === 'camera') || { wait: places };
+  });
+  await showsInMix(ann, people);
+
+  // All but one fall silent: after a while the floor is theirs.
+  await layoutIs(ann, 'speaker');
+  for (const person of [ann, bo]) await person.click('mic');
+  await until(
+    'who talks is large',
+    async () => {
+      const largest = (await mixPlaces(ann)).sort((one, other) => other.width - one.width)[0];
+      return largest?.participant === cho.id || { wait: largest };
+    },
+    { timeout: 20_000 },
+  );
+  await showsInMix(ann, people);
+  await bo.click('mic');
+  await cho.click('mic');
+  await until(
+    'the next who talks is large',
+    async () => {
+      const largest = (await mixPlaces(ann)).sort((one, other) => other.width - one.width)[0];
+      return largest?.participant === bo.id || { wait: largest };
+    },
+    { timeout: 20_000 },
+  );
+  for (const person of people) person.unharmed();
+});
+
+test('in a forwarded room one takes the mix and gives it back, and the others see no change', async (t) => {
+  const room = freshRoom();
+  const people = [];
+  for (const name of ['Ann', 'Bo', 'Cho']) {
+    people.push(await rig.person(t, name, room, { query: { topology: 'sfu' }, camera, viewport }));
+  }
+  const [ann, bo, cho] = people;
+  await everyoneMeets(people);
+  const offers = (person) => person.room((r) => [...r.links.values()].map(({ id, epoch }) => `${id} ${epoch}`));
+  const before = [await offers(bo), await offers(cho)];
+  await Promise.all([bo, cho].map((person) => person.page.evaluate(() => (window.__asked = 0))));
+  const gaps = [bo.watch(cho), cho.watch(bo), bo.watch(ann)];
+  for (let round = 0; round < 2; round++) {
+    await ann.click('more');
+    await ann.click('save-data');
+    await showsInMix(ann, people, { timeout: 30_000 });
+    await hearsInMix(ann, [bo, cho]);
+    await until('what was forwarded is gone', async () => {
+      const { videos } = await mixReceivedNow(ann);
+      return videos === 1 || { wait: videos };
+    });
+    assert.deepEqual(await ann.room((r) => [...r.links.values()].map(({ kind }) => kind)), ['sfu']);
+    if (round === 0) await ann.screenshot('mcu-saved');
+    await bo.meets([ann, cho], { ofCamera: 0.5, timeout: 30_000 });
+    await ann.click('more');
+    await ann.click('save-data');
+    await everyoneMeets(people);
+    assert.equal(await ann.room((r) => r.mix), null);
+  }
+  const stood = [];
+  for (const gap of gaps) stood.push(Math.round(await gap.stop()));
+  t.diagnostic(`longest times without a new frame, for those who changed nothing: ${stood} ms`);
+  assert.ok(Math.max(...stood) < 3000, `${stood} ms`);
+  assert.deepEqual([await offers(bo), await offers(cho)], before, 'their links are the same');
+  for (const person of people) person.unharmed();
+});
+
+/** Pictures that still come: bytes that were received within half a second. */
+async function mixReceivedNow(person) {
+  const count = () =>
+    person.page.evaluate(async () => {
+      const bytes = {};
+      for (const connection of window.__probe.connections) {
+        if (connection.connectionState === 'closed') continue;
+        for (const report of (await connection.getStats()).values()) {
+          if (report.type === 'inbound-rtp' && report.kind === 'video') bytes[report.id] = report.bytesReceived;
+        }
+      }
+      return bytes;
+    });
+  const first = await count();
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  const second = await count();
+  return { videos: Object.keys(second).filter((id) => second[id] > (first[id] ?? 0)).length };
+}
+
+test('whoever sends VP8, VP9, H.264 or AV1, from whatever browser or program, is seen and heard by all', async (t) => {
+  const firefox = await launchFirefox();
+  t.after(() => firefox.close());
+  const room = freshRoom();
+  const small = { width: 320, height: 180, fps: 10 };
+  const options = (codec) => ({ query: { ...query, ...(codec && { codec }) }, camera: small, viewport });
+  const ann = await rig.person(t, 'Ann', room, options('h264'));
+  const bo = await rig.person(t, 'Bo', room, options('vp9'));
+  const cho = await rig.person(t, 'Cho', room, { ...options(), browser: firefox });
+  const py = { name: 'Py', look: { colour: [150, 50, 170], tone: 2090 } };
+  const client = new PythonClient({
+    url: rig.server.webSocketUrl,
+    room,
+    name: py.name,
+    tone: py.look.tone,
+    colour: py.look.colour.join(),
+    'listen-for': bo.look.tone,
+  });
+  t.after(() => client.end());
+  py.id = (await client.event('the client is in', ({ event }) => event === 'welcome', { timeout: 30_000 })).id;
+  const all = [ann, bo, cho, py];
+  for (const person of [ann, bo, cho]) await showsInMix(person, all, { timeout: 60_000 });
+  for (const person of [ann, bo]) await hearsInMix(person, others(person, all), { timeout: 40_000 });
+  const sent = async (person) =>
+    person.page.evaluate(async () => {
+      const reports = [];
+      for (const connection of window.__probe.connections) reports.push(...(await connection.getStats()).values());
+      const out = reports.find(
+        ({ type, kind, bytesSent }) => type === 'outbound-rtp' && kind === 'video' && bytesSent > 0,
+      );
+      return reports.find(({ id }) => id === out?.codecId)?.mimeType;
+    });
+  assert.deepEqual([await sent(ann), await sent(bo)], ['video/H264', 'video/VP9']);
+  const isRight = ({ event, colours }) =>
+    event === 'mix' &&
+    all.every(({ id, look }) => colours[id]?.every((value, i) => Math.abs(value - look.colour[i]) < 50));
+  await client.event('Python sees everybody in their tile', isRight, { timeout: 40_000 });
+  for (const person of [ann, bo, cho]) person.unharmed();
+
+  const dae = await rig.person(t, 'Dae', room, options('av1'));
+  await cho.close();
+  await showsInMix(ann, [ann, bo, py, dae], { timeout: 60_000 });
+  assert.equal(await sent(dae), 'video/AV1');
 });

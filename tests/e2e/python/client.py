@@ -23,7 +23,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
-from media import Picture, Tone, colour_of, mono, power_at
+from media import Picture, Tone, colour_of, colours_at, mono, power_at
 
 
 def say(**what):
@@ -174,6 +174,8 @@ class Link:
             if track.kind == "video" and count % 20 == 0:
                 size = {"width": frame.width, "height": frame.height}
                 say(event="video", peer=self.peer, frames=count, colour=colour_of(frame), **size)
+                if self.client.places:
+                    say(event="mix", frames=count, colours=colours_at(frame, self.client.places))
             elif track.kind == "audio":
                 sound = (sound + list(mono(frame)))[-9600:]
                 if count % 25 == 0:
@@ -204,6 +206,8 @@ class Client:
         rgb = [int(part) for part in options.colour.split(",")]
         self.media = {"microphone": Tone(options.tone), "camera": Picture(rgb)}
         self.track_ids = {}
+        # Where everybody is in the server's mix.
+        self.places = []
         self.links = {}
         self.ice_servers = []
         self.tasks = set()
@@ -273,6 +277,8 @@ class Client:
             if link and link.epoch == message["epoch"]:
                 handler = {"negotiate": lambda _: link.offer(), "desc": link.described, "ice": link.candidate}
                 await handler[kind](message)
+        elif kind == "mix_state":
+            self.places = message["places"]
         elif kind in ("chat", "error", "bye"):
             say(event=kind, **{key: value for key, value in message.items() if key not in ("t", "s", "re")})
 

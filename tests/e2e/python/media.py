@@ -94,6 +94,20 @@ def colour_of(frame):
     return list(bytes(plane)[at : at + 3])
 
 
+def colours_at(frame, places):
+    """The colour in the upper left quarter of each participant's place in a mixed picture."""
+    rgb = frame.reformat(width=320, height=180, format="rgb24")
+    plane = rgb.planes[0]
+    content = bytes(plane)
+    colours = {}
+    for place in places:
+        x = int(320 * (place["left"] + place["width"] * 0.2))
+        y = int(180 * (place["top"] + place["height"] * 0.2))
+        at = y * plane.line_size + 3 * x
+        colours[place["participant"]] = list(content[at : at + 3])
+    return colours
+
+
 def power_at(samples, hertz):
     """The share of the sound's energy at one frequency, 0 to 1."""
     energy = sum(s * s for s in samples)
