@@ -69,7 +69,7 @@ pub enum FontWarning {
 /// milliseconds: once per process and thread that draws is enough.
 pub struct Fonts {
     /// None when there is no font.
-    system: Option<(FontSystem, SwashCache)>,
+    system: Option<FontSystem>,
     family: String,
     warnings: Vec<FontWarning>,
 }
@@ -113,7 +113,7 @@ impl Fonts {
         if !faces.iter().any(&mut hangul) {
             warnings.push(if usable { FontWarning::NoCjk } else { FontWarning::None });
         }
-        Self { system: usable.then(|| (system, SwashCache::new())), family: family.unwrap_or_default(), warnings }
+        Self { system: usable.then_some(system), family: family.unwrap_or_default(), warnings }
     }
 
     /// What is missing, to be said once.
@@ -131,7 +131,7 @@ impl Fonts {
     /// One line of text, cut with an ellipsis where it is longer than `room` samples. None when
     /// there is no font or nothing to draw.
     pub(super) fn line(&mut self, text: &str, size: f32, room: f32, colour: Colour) -> Option<Raster> {
-        let (system, cache) = self.system.as_mut()?;
+        let system = self.system.as_mut()?;
         if text.is_empty() {
             return None;
         }
@@ -152,7 +152,9 @@ impl Fonts {
         let mut raster = Raster::new((right - left).ceil() as usize + 1, height as usize);
         let origin = left.floor() as i32;
         let (red, green, blue) = (colour.0, colour.1, colour.2);
-        buffer.draw(system, cache, Color::rgb(red, green, blue), |x, y, width, height, colour| {
+        // It would keep every glyph in every size for good, and what is drawn is kept as a whole.
+        let mut cache = SwashCache::new();
+        buffer.draw(system, &mut cache, Color::rgb(red, green, blue), |x, y, width, height, colour| {
             let (drawn, coverage) = (Colour(colour.r(), colour.g(), colour.b()), f32::from(colour.a()) / 255.0);
             for down in 0..height as i32 {
                 for right in 0..width as i32 {
