@@ -79,6 +79,34 @@ export function menuItem({ icon: name, t, tp, onclick, className = '', testid })
 }
 
 /**
+ * @param {object} options
+ * @param {string} options.icon
+ * @param {string} options.t
+ * @param {string} options.text key of a line beneath
+ * @param {boolean} options.checked
+ * @param {boolean} [options.fixed] shown, and not to be changed here
+ * @param {() => void} options.onclick
+ * @param {string} [options.testid]
+ */
+export function menuSwitch({ icon: name, t, text, checked, fixed = false, onclick, testid }) {
+  return h(
+    'button',
+    {
+      class: 'menu-item menu-switch',
+      type: 'button',
+      role: 'menuitemcheckbox',
+      'aria-checked': String(checked),
+      'aria-disabled': fixed ? 'true' : undefined,
+      testid,
+      onclick: () => fixed || onclick(),
+    },
+    icon(name),
+    h('span', { class: 'grow menu-lines' }, h('span', { t }), h('span', { class: 'quiet small-text', t: text })),
+    h('span', { class: 'switch-mark', 'aria-hidden': 'true' }),
+  );
+}
+
+/**
  * @param {string} title key of its title
  * @param {(close: () => void) => Node[]} fill
  * @param {Record<string, any>} [params] of the title

@@ -17,6 +17,7 @@ import { readPrefs } from './prefs.js';
  */
 
 const TOPOLOGIES = /** @type {const} */ (['auto', 'mesh', 'sfu', 'mcu']);
+const CODECS = /** @type {const} */ (['VP8', 'VP9', 'H264', 'AV1']);
 const RELAYS = /** @type {const} */ (['udp', 'tcp', 'tls']);
 
 const view = find('#view', HTMLElement);
@@ -32,6 +33,8 @@ function readAddress() {
     name: (query.get('name') ?? '').trim().slice(0, 64),
     autojoin: query.has('autojoin') && !['0', 'false'].includes(query.get('autojoin') ?? ''),
     topology: TOPOLOGIES.find((each) => each === query.get('topology')),
+    // For tests, and for people who know what they do.
+    codec: CODECS.find((each) => each === query.get('codec')?.toUpperCase()),
     relayOnly: relay === 'any' || RELAYS.some((each) => each === relay),
     relay: RELAYS.find((each) => each === relay),
     // In the fragment a token reaches no server's log.
@@ -86,6 +89,7 @@ async function join(name, tracks, { problems = [], late } = {}) {
   /** @type {RoomOptions} */
   const options = { room: address.room ?? '', name, tracks };
   if (address.topology) options.topology = address.topology;
+  if (address.codec) options.videoCodec = address.codec;
   if (address.relayOnly) options.iceTransportPolicy = 'relay';
   if (address.relay) options.relayTransport = address.relay;
   const room = new Room(options);
@@ -98,8 +102,11 @@ async function join(name, tracks, { problems = [], late } = {}) {
     isIn = true;
     // Who only watches is not sent, so camera and microphone are given back.
     if (room.localParticipant.role === 'viewer') for (const track of tracks) track.stop();
-    const policy = address.topology === 'mcu' ? undefined : address.topology;
-    const call = new Call(room, { link: inviteLink(), policy, onLeave: () => void room.disconnect() });
+    const call = new Call(room, {
+      link: inviteLink(),
+      policy: address.topology,
+      onLeave: () => void room.disconnect(),
+    });
     show(call, { keepTracks: true });
     problems.forEach(call.tellMediaError);
     void late?.then(({ errors = [] }) => errors.forEach(call.tellMediaError));

@@ -42,14 +42,14 @@ function segments(label, choices, current, choose) {
 
 /**
  * How a room finds its topology. The server tells what it came to, not what was asked for.
- * @typedef {'auto'|'mesh'|'sfu'} Policy
+ * @typedef {'auto'|'mesh'|'sfu'|'mcu'} Policy
  * @param {() => Policy} current
  * @param {(policy: Policy) => void} choose
  */
 export function topologySwitch(current, choose) {
   return segments(
     'topology.name',
-    /** @type {const} */ (['auto', 'mesh', 'sfu']).map((value) => ({
+    /** @type {const} */ (['auto', 'mesh', 'sfu', 'mcu']).map((value) => ({
       value,
       t: `topology.${value}`,
       hint: `topology.${value}.hint`,

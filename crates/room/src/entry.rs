@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use madang_protocol::{
-    Bye, ByeAction, Capabilities, Change, ErrorCode, Hello, IceServer, LeaveReason, LinkEvent, ParticipantEvent,
-    ParticipantId, ParticipantInfo, Presence, RequestId, Role, ServerMessage, VERSION,
+    Bye, ByeAction, Change, ErrorCode, Hello, IceServer, LeaveReason, LinkEvent, ParticipantEvent, ParticipantId,
+    ParticipantInfo, Presence, RequestId, Role, ServerMessage, Topology, VERSION,
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     room::Room,
     roster::{Order, Participant},
     session::{Attachment, Session},
-    validate,
+    track, validate,
 };
 
 /// A connection that said `hello`.
@@ -73,6 +73,10 @@ impl Room {
         self.check_door(&arrival, replaced, returns)?;
         let policy = self.policy_for(&arrival.hello);
         let topology = self.topology_with(policy, &arrival.hello.capabilities, replaced)?;
+        self.check_codecs(&arrival.hello, topology, replaced)?;
+        if topology == Topology::Mcu && !returns && replaced.is_none() {
+            self.check_mixer()?;
+        }
         let order = self.roster.next_order().ok_or(Refusal::Full(u32::MAX))?;
         if let Some(replaced) = replaced {
             self.depart(replaced, LeaveReason::DuplicateIdentity, Some(duplicate_identity()));
@@ -82,6 +86,7 @@ impl Room {
             (self.policy, self.topology) = (policy, topology);
         }
         self.roster.insert(participant);
+        self.settle_mix(order);
         self.tell_participant(order, Change::Added);
         self.settle_codecs();
         if !self.settle_topology("More than two people are here.") {
@@ -100,14 +105,19 @@ impl Room {
         if self.roster.len() - usize::from(replaced.is_some()) >= most as usize {
             return Err(Refusal::Full(most));
         }
-        self.check_codecs(&arrival.hello.capabilities, replaced)
+        Ok(())
     }
 
-    /// Checks that a client with these capabilities shares codecs with all but `except`.
-    pub(crate) fn check_codecs(&self, capabilities: &Capabilities, except: Option<Order>) -> Result<(), Refusal> {
+    /// Checks that a client that says this shares codecs with all but `except`, or with the mixer.
+    pub(crate) fn check_codecs(&self, hello: &Hello, topology: Topology, except: Option<Order>) -> Result<(), Refusal> {
+        let codecs = &hello.capabilities.codecs;
+        if topology == Topology::Mcu {
+            codecs::admit_mixed(codecs)?;
+            return self.admit_tracks_to_mixer(&codecs.video, &hello.tracks);
+        }
         let others = self.roster.iter().filter(|participant| Some(participant.order) != except);
         let others = others.map(|participant| &participant.capabilities.codecs);
-        codecs::admit(&capabilities.codecs, others, &self.settings.codecs)
+        codecs::admit(codecs, others, &self.settings.codecs)
     }
 
     fn newcomer(&mut self, order: Order, arrival: &Arrival) -> Result<Participant, Refusal> {
@@ -123,7 +133,10 @@ impl Room {
             Some(ticket) => (ticket.id, Some(ticket.identity)),
             None => (self.ids.participant(), None),
         };
-        let tracks = if role == Role::Viewer { Vec::new() } else { self.tracks_of(&hello.tracks) };
+        let published = if role == Role::Viewer { &[] } else { hello.tracks.as_slice() };
+        let tracks = self.tracks_of(published);
+        let narrowed = tracks.iter().zip(published).filter(|(_, track)| track::is_narrow(track));
+        let narrowed = narrowed.map(|(info, track)| (info.id.clone(), track.codecs.clone())).collect();
         let ring = Ring::new(self.settings.ring_events, self.settings.ring_bytes);
         Ok(Participant {
             order,
@@ -146,11 +159,15 @@ impl Room {
             wishes: Default::default(),
             uplink: Default::default(),
             quality: Default::default(),
+            mix_wish: Default::default(),
+            mix: None,
+            narrowed,
         })
     }
 
-    /// Tells everyone how a participant is now.
+    /// Tells everyone how a participant is now, and the media server who they are.
     pub(crate) fn tell_participant(&mut self, order: Order, change: Change) {
+        self.describe(order);
         if let Some(participant) = self.roster.get(order).map(|participant| participant.info.clone()) {
             self.broadcast(ServerMessage::Participant(ParticipantEvent { change, participant, reason: None }));
         }
@@ -159,7 +176,7 @@ impl Room {
     /// Opens a link and tells both ends. One whose `welcome` is being made finds it there.
     pub(crate) fn open_link(&mut self, one: Order, other: Order) {
         let id = self.ids.link();
-        self.links.open(id, self.epoch, self.now, one, other);
+        self.links.open(id, self.topology, self.epoch, self.now, one, other);
         self.bitrates_stale = true;
         for (order, peer) in [(one, other), (other, one)] {
             if let Some(link) = self.links.between(order, peer) {

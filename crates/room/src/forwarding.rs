@@ -1,8 +1,9 @@
 //! Links to the server, and what the media server that carries them is told.
 
-use madang_protocol::{MediaCommand, OpenMediaLink, Person, Role, Subscribe, Topology, TrackId, TrackInfo};
+use madang_protocol::{MediaCommand, OpenMediaLink, PublishTrack, Subscribe, Topology, TrackId, TrackInfo, TrackKind};
 
 use crate::{
+    codecs,
     link::Link,
     room::{Room, Timer},
     roster::{Order, Participant, SERVER},
@@ -36,20 +37,58 @@ impl Room {
         let (Some(link), Some(participant)) = (self.server_link(order), self.roster.get(order)) else { return };
         let link = link.id.clone();
         let tracks = participant.info.tracks.clone();
-        self.command(MediaCommand::OpenLink(OpenMediaLink {
+        let open = OpenMediaLink {
             link: link.clone(),
             participant: participant.info.id.clone(),
-            person: Person { name: participant.info.name.clone(), is_shown: participant.info.role != Role::Viewer },
-            video_codec: self.forwarded_codec.clone(),
-            mix_codec: None,
-            mix: None,
+            person: participant.person(),
+            video_codec: self.video_codec_of(participant),
+            mix_codec: codecs::got_from_mixer(&participant.capabilities.codecs.video, self.forwarded_codec.as_deref()),
+            mix: participant.mix.clone(),
             simulcast: participant.capabilities.simulcast,
-        }));
+        };
+        if let Some(served) = self.served_mut(order) {
+            served.person = open.person.clone();
+            served.video_codec.clone_from(&open.video_codec);
+        }
+        self.command(MediaCommand::OpenLink(open));
         if let Some(most) = self.settings.max_receive_bps {
             self.command(MediaCommand::Limit { link, max_receive_bps: Some(most) });
         }
         for track in tracks {
             self.command_track(order, track);
+        }
+    }
+
+    /// The video codec that a participant's link is to have: in a mixed room its own choice.
+    fn video_codec_of(&self, participant: &Participant) -> Option<String> {
+        if self.topology != Topology::Mcu {
+            return self.forwarded_codec.clone();
+        }
+        let tracks = participant.info.tracks.iter().filter_map(|track| participant.narrowed.get(&track.id));
+        let own = &participant.capabilities.codecs.video;
+        codecs::sent_to_mixer(own, &self.settings.codecs.video, tracks.map(Vec::as_slice))
+    }
+
+    /// Replaces a participant's link where its tracks can't be sent in the codec that it has.
+    pub(crate) fn settle_own_codec(&mut self, order: Order, track: &PublishTrack) {
+        if self.topology != Topology::Mcu || track.kind != TrackKind::Video {
+            return;
+        }
+        let Some(served) = self.server_link(order).and_then(|link| link.served.as_ref()) else { return };
+        if codecs::admit_track(track.kind, &track.codecs, served.video_codec.as_slice()).is_err() {
+            self.replace_server_link(order);
+        }
+    }
+
+    /// Tells the media server who a participant is, where that changed.
+    pub(crate) fn describe(&mut self, order: Order) {
+        let Some(person) = self.roster.get(order).map(Participant::person) else { return };
+        let Some(link) = self.server_link(order).map(|link| link.id.clone()) else { return };
+        if let Some(served) = self.served_mut(order)
+            && served.person != person
+        {
+            served.person = person.clone();
+            self.command(MediaCommand::Describe { link, person });
         }
     }
 
@@ -61,8 +100,19 @@ impl Room {
             let owners = if orders.contains(&watcher.order) { self.roster.orders() } else { orders.to_vec() };
             let owners = owners.iter().filter_map(|owner| self.roster.get(*owner));
             found.extend(owners.flat_map(|owner| &owner.info.tracks).filter_map(wish));
+            let mix = &self.mix_tracks.video;
+            let mix = watcher.wishes.about(mix).map(|wish| (watcher.order, mix.clone(), wish));
+            found.extend(mix.filter(|_| orders.contains(&watcher.order)));
         }
         found
+    }
+
+    /// Says again how a participant watches tracks of others.
+    pub(crate) fn command_wishes_of(&mut self, watcher: Order) {
+        let wishes = self.wishes_around(&[watcher]).into_iter().filter(|(whose, ..)| *whose == watcher);
+        for (_, track, wish) in wishes {
+            self.command_watch(watcher, &track, wish);
+        }
     }
 
     pub(crate) fn command_track(&mut self, order: Order, track: TrackInfo) {
@@ -123,7 +173,7 @@ impl Room {
     /// the one in use.
     pub(crate) fn settle_forwarded_codec(&mut self) {
         let first = self.codecs.video.first();
-        if self.topology == Topology::Mesh || first.is_none() || first == self.forwarded_codec.as_ref() {
+        if self.topology != Topology::Sfu || first.is_none() || first == self.forwarded_codec.as_ref() {
             return;
         }
         self.forwarded_codec = first.cloned();

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! In a mesh every pair of participants has one link; in a room that the server forwards for
-//! (`sfu`) each has one to the server. Those who are away within their resume grace keep theirs.
+//! (`sfu`), or that it mixes (`mcu`), each has one to the server. Those who are away within their resume grace keep theirs.
 //! The media behind links to the server is not here: [`Output::Media`] tells the media server
 //! what to do, and [`Input::Media`] brings what it has to say. Everything that a client can make the room keep is bounded by [`Settings`].
 
@@ -39,6 +39,7 @@ mod io;
 mod kicked;
 mod link;
 mod media_event;
+mod mix;
 mod moderation;
 mod negotiation;
 mod quality;
@@ -62,4 +63,4 @@ mod welcome;
 
 pub use io::{Census, ConnectionId, Grant, Input, OutFrame, Output};
 pub use room::Room;
-pub use settings::{BandwidthSettings, QualitySettings, Settings};
+pub use settings::{BandwidthSettings, MixSettings, QualitySettings, Settings};

@@ -22,6 +22,7 @@ const MIN_LIFE: Duration = Duration::from_secs(1);
 pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) epoch: Epoch,
+    kind: Topology,
     pub(crate) negotiating: Negotiating,
     /// What the media server does on it, where the offerer is the server.
     pub(crate) served: Option<Served>,
@@ -49,11 +50,11 @@ pub(crate) struct Bound {
 }
 
 impl Link {
-    fn new(id: LinkId, epoch: Epoch, opened: Option<Instant>, one: Order, other: Order) -> Self {
+    fn new(id: LinkId, kind: Topology, epoch: Epoch, opened: Option<Instant>, one: Order, other: Order) -> Self {
         let end = |order| End { order, last_signal: Seq(0), told: None };
         let (offerer, answerer) = (end(one.min(other)), end(one.max(other)));
         let served = (offerer.order == SERVER).then(Served::default);
-        Self { id, epoch, negotiating: Negotiating::default(), served, opened, offerer, answerer }
+        Self { id, epoch, kind, negotiating: Negotiating::default(), served, opened, offerer, answerer }
     }
 
     /// How long it has to wait before it may be replaced.
@@ -97,7 +98,7 @@ impl Link {
         OpenLink {
             link: self.id.clone(),
             epoch: self.epoch,
-            kind: if self.is_served() { Topology::Sfu } else { Topology::Mesh },
+            kind: self.kind,
             peer,
             offerer: if order == self.offerer.order { Offerer::You } else { Offerer::Peer },
         }
@@ -115,6 +116,7 @@ impl LinkPlan {
     pub(crate) fn open(
         &mut self,
         id: LinkId,
+        kind: Topology,
         epoch: Epoch,
         opened: Option<Instant>,
         one: Order,
@@ -122,7 +124,7 @@ impl LinkPlan {
     ) -> &Link {
         self.by_end.entry(one).or_default().insert(other, id.clone());
         self.by_end.entry(other).or_default().insert(one, id.clone());
-        self.by_id.entry(id.clone()).or_insert_with(|| Link::new(id, epoch, opened, one, other))
+        self.by_id.entry(id.clone()).or_insert_with(|| Link::new(id, kind, epoch, opened, one, other))
     }
 
     pub(crate) fn close(&mut self, id: &LinkId) -> Option<Link> {
@@ -183,7 +185,7 @@ mod tests {
     fn the_one_who_was_there_longer_offers_whichever_way_the_link_was_opened() {
         let mut plan = LinkPlan::default();
         for (one, other) in [(A, B), (B, A)] {
-            let link = plan.open(LinkId::from("l_1"), Epoch(0), None, one, other);
+            let link = plan.open(LinkId::from("l_1"), Topology::Mesh, Epoch(0), None, one, other);
             assert_eq!(link.offerer(), A);
             assert_eq!(link.open_for(A, Some(ParticipantId::from("p_b"))).offerer, Offerer::You);
             assert_eq!(link.open_for(B, Some(ParticipantId::from("p_a"))).offerer, Offerer::Peer);
@@ -194,16 +196,16 @@ mod tests {
     #[test]
     fn the_server_offers_on_its_links_and_is_nobodys_peer() {
         let mut plan = LinkPlan::default();
-        let link = plan.open(LinkId::from("l_1"), Epoch(3), None, A, SERVER);
+        let link = plan.open(LinkId::from("l_1"), Topology::Mcu, Epoch(3), None, A, SERVER);
         let open = link.open_for(A, None);
-        assert_eq!((open.kind, open.peer, open.offerer), (Topology::Sfu, None, Offerer::Peer));
+        assert_eq!((open.kind, open.peer, open.offerer), (Topology::Mcu, None, Offerer::Peer));
         assert!(link.is_served() && link.peer_of(A) == SERVER);
     }
 
     #[test]
     fn a_closed_link_is_found_by_nothing() {
         let mut plan = LinkPlan::default();
-        plan.open(LinkId::from("l_1"), Epoch(0), None, A, B);
+        plan.open(LinkId::from("l_1"), Topology::Mesh, Epoch(0), None, A, B);
         assert!(plan.between(B, A).is_some());
         assert!(plan.close(&LinkId::from("l_1")).is_some());
         assert!(plan.between(A, B).is_none());

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use madang_protocol::{
     Bitrate, BitrateReason, BitsPerSecond, Delivery, Description, ErrorCode, Failure, LinkId, MediaEvent, Mid,
-    Negotiation, ParticipantId, Rid, SdpType, ServerMessage, Speakers, Topology, TrackId,
+    MixState, Negotiation, ParticipantId, Rid, SdpType, ServerMessage, Speakers, Topology, TrackId,
 };
 
 use crate::{link::Link, room::Room, roster::Order, served::Reach};
@@ -19,7 +19,8 @@ impl Room {
             MediaEvent::Connected { link } => self.link_connected(&link),
             MediaEvent::Failed { link, .. } => self.link_broke(&link),
             MediaEvent::Demand { track, layers, max_height } => self.tell_demand(track, layers, max_height),
-            MediaEvent::MixState { .. } | MediaEvent::MixFull { .. } => {}
+            MediaEvent::MixState { link, state } => self.keep_mix_state(&link, state),
+            MediaEvent::MixFull { why } => self.mixer_full = why,
             MediaEvent::Delivery(delivery) => self.tell_delivery(delivery),
             MediaEvent::Speakers { participants } => self.tell_speakers(participants),
         }
@@ -32,7 +33,7 @@ impl Room {
     }
 
     fn pass_offer(&mut self, id: LinkId, n: Negotiation, sdp: String, mut tracks: BTreeMap<Mid, TrackId>) {
-        tracks.retain(|_, track| self.roster.track_owner(track).is_some());
+        tracks.retain(|_, track| self.roster.track_owner(track).is_some() || self.mix_tracks.contain(track));
         let Some((order, link)) = self.open_served(&id) else { return };
         if link.negotiating.describe(SdpType::Offer, n, &sdp).is_err() {
             return;
@@ -103,15 +104,47 @@ impl Room {
     }
 
     fn tell_delivery(&mut self, delivery: Delivery) {
-        if self.roster.track_owner(&delivery.track).is_none() {
+        let gets_mix = self.gets_mix(&delivery.link);
+        let is_mix = gets_mix && delivery.track == self.mix_tracks.video;
+        if !is_mix && self.roster.track_owner(&delivery.track).is_none() {
             return;
         }
         let (track, message) = (delivery.track.clone(), Arc::new(ServerMessage::Delivery(delivery.clone())));
         let Some((order, link)) = self.open_served(&delivery.link) else { return };
-        if let Some(served) = &mut link.served {
+        // Others' tracks still come until the mix flows; that is nothing to be told again.
+        if let Some(served) = &mut link.served
+            && is_mix == gets_mix
+        {
             served.delivery(track, Arc::clone(&message));
         }
         self.tell(order, message);
+    }
+
+    /// Whether the participant of this link gets the mix. What the media server says of one that
+    /// was given up is late.
+    fn gets_mix(&self, id: &LinkId) -> bool {
+        let Some(link) = self.links.get(id).filter(|link| link.is_served()) else { return false };
+        self.roster.get(link.answerer()).is_some_and(|participant| participant.mix.is_some())
+    }
+
+    fn keep_mix_state(&mut self, id: &LinkId, state: MixState) {
+        if !self.gets_mix(id) {
+            return;
+        }
+        let Some((order, link)) = self.open_served(id) else { return };
+        if let Some(served) = &mut link.served {
+            served.mix_state = Some(state);
+        }
+        self.tell_mix_state(order, id);
+    }
+
+    /// Tells how a participant's mix is made, as the media server said last. Those who have left
+    /// since have no place in it.
+    pub(crate) fn tell_mix_state(&mut self, order: Order, id: &LinkId) {
+        let state = self.links.get(id).and_then(|link| link.served.as_ref()?.mix_state.clone());
+        let Some(mut state) = state else { return };
+        state.places.retain(|place| self.roster.by_id(&place.participant).is_some());
+        self.tell(order, Arc::new(ServerMessage::MixState(state)));
     }
 
     fn tell_speakers(&mut self, mut participants: Vec<ParticipantId>) {

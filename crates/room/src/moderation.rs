@@ -106,7 +106,9 @@ impl Room {
 
     fn choose_topology(&mut self, policy: TopologyPolicy) -> Result<(), Refusal> {
         let everyone = self.roster.iter().map(|participant| &participant.capabilities);
-        topology::admit(self.topology_under(policy, everyone.clone())?, everyone)?;
+        let topology = self.topology_under(policy, everyone.clone());
+        topology::admit(topology, everyone)?;
+        self.check_move(topology)?;
         self.policy = policy;
         self.settle_topology("A host chose it.");
         Ok(())

@@ -13,8 +13,6 @@ pub(crate) enum Refusal {
     AlreadyJoined,
     #[error("{0}")]
     Malformed(&'static str),
-    #[error("this server mixes no rooms; ask for `auto`, `mesh` or `sfu`")]
-    NoMixer,
     #[error("the room would be {}, which somebody's `capabilities.topologies` leave out", topology_name(*.0))]
     Topology(Topology),
     #[error("the secret is not this session's newest one; join anew without `resume`")]
@@ -27,6 +25,16 @@ pub(crate) enum Refusal {
     Locked,
     #[error("the room is full: {0} participants are the most")]
     Full(u32),
+    #[error("the server mixes for no more people now: {0}")]
+    MixerFull(String),
+    #[error("this room's mix has as many different pictures as it may, {0}; take one that somebody has")]
+    Pictures(u32),
+    #[error("a mesh has no mix; a host can choose the topology `auto`, `sfu` or `mcu`")]
+    NoMixInMesh,
+    #[error("this room is mixed for everyone; a host can choose the topology `sfu`")]
+    MixedForEveryone,
+    #[error("those inside have no {} codec in common; they can be together in a mixed room (mcu) alone", kind_name(*.0))]
+    NothingInCommon(TrackKind),
     #[error("no {} codec in common: the room has {room}, this client offers {offered}", kind_name(*.kind))]
     Codecs { kind: TrackKind, room: String, offered: String },
     #[error("only a host may do this")]
@@ -74,18 +82,20 @@ impl Refusal {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::Version => ErrorCode::BadVersion,
-            Self::AlreadyJoined | Self::Malformed(_) | Self::NoMixer | Self::Topology(_) => ErrorCode::BadRequest,
+            Self::AlreadyJoined | Self::Malformed(_) | Self::Topology(_) => ErrorCode::BadRequest,
             Self::WrongSecret | Self::ForeignSession => ErrorCode::Unauthorized,
             Self::Kicked => ErrorCode::Kicked,
             Self::Locked => ErrorCode::RoomLocked,
-            Self::Full(_) => ErrorCode::RoomFull,
-            Self::Codecs { .. } => ErrorCode::CodecUnsupported,
+            Self::Full(_) | Self::MixerFull(_) | Self::Pictures(_) => ErrorCode::RoomFull,
+            Self::Codecs { .. } | Self::NothingInCommon(_) => ErrorCode::CodecUnsupported,
             Self::HostsOnly
             | Self::Viewer
             | Self::NotOfferer
             | Self::NotAnswerer
             | Self::GrantedName
             | Self::ForeignTrack
+            | Self::NoMixInMesh
+            | Self::MixedForEveryone
             | Self::LastHost => ErrorCode::Forbidden,
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::Stale(_) => ErrorCode::ConflictStale,

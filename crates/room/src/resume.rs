@@ -29,7 +29,7 @@ impl Room {
         }
         let name = validate::name(grant.name.as_deref().unwrap_or(&hello.name))?;
         if resume.last_s.is_none() {
-            self.check_codecs(&hello.capabilities, Some(order))?;
+            self.check_codecs(&hello, self.topology, Some(order))?;
             topology::admit(self.topology, [&hello.capabilities].into_iter())?;
         }
         self.timers.remove(&Timer::Grace(order));

@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use madang_protocol::{Seq, ServerMessage};
+use madang_protocol::{Mix, MixLayout, Seq, ServerMessage};
 
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -81,8 +81,16 @@ fn weight(message: &ServerMessage) -> usize {
             ServerMessage::Chat(chat) => chat.text.len(),
             ServerMessage::Data(data) => data.payload.len(),
             ServerMessage::Participant(event) => event.participant.tracks.len() * 256,
+            ServerMessage::Mix(event) => event.mix.as_ref().map_or(0, regions) * 128,
             _ => 0,
         }
+}
+
+fn regions(mix: &Mix) -> usize {
+    match &mix.layout {
+        MixLayout::Custom { regions } => regions.len(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     io::{Census, ConnectionId, Input, OutFrame, Output},
     kicked::Kicked,
     link::LinkPlan,
+    mix::MixTracks,
     refusal::Refusal,
     roster::{Order, Roster},
     settings::Settings,
@@ -29,15 +30,19 @@ pub struct Room {
     pub(crate) name: RoomName,
     pub(crate) settings: Arc<Settings>,
     pub(crate) policy: TopologyPolicy,
-    /// How media travels now: a mesh, or forwarded.
+    /// How media travels now.
     pub(crate) topology: Topology,
     pub(crate) epoch: Epoch,
     pub(crate) locked: bool,
     /// The limit that a host set for everyone.
     pub(crate) host_limit: Option<BitsPerSecond>,
     pub(crate) codecs: Codecs,
-    /// The video codec of the links to the server: one for all, since nothing is transcoded.
+    /// The video codec of the links to the server in a room that it forwards for: one for all,
+    /// since nothing is transcoded.
     pub(crate) forwarded_codec: Option<String>,
+    pub(crate) mix_tracks: MixTracks,
+    /// Why the mixer takes no more viewers, while it takes none.
+    pub(crate) mixer_full: Option<String>,
     /// Who speaks, as the media server said last.
     pub(crate) speakers: Vec<ParticipantId>,
     pub(crate) ids: Ids,
@@ -90,6 +95,7 @@ impl Room {
     /// from the system's. `policy` holds where the first to join wishes for no other.
     #[must_use]
     pub fn new(name: RoomName, settings: Arc<Settings>, seed: [u8; 32], policy: TopologyPolicy) -> Self {
+        let mut ids = Ids::new(seed);
         Self {
             name,
             settings,
@@ -100,8 +106,10 @@ impl Room {
             host_limit: None,
             codecs: Codecs::default(),
             forwarded_codec: None,
+            mix_tracks: MixTracks::new(&mut ids),
+            mixer_full: None,
             speakers: Vec::new(),
-            ids: Ids::new(seed),
+            ids,
             now: None,
             roster: Roster::default(),
             links: LinkPlan::default(),
@@ -131,6 +139,7 @@ impl Room {
         }
         self.fire_timers(now);
         if self.is_deserted() && std::mem::take(&mut self.media_is_used) {
+            self.mixer_full = None;
             self.outputs.push_back(Output::Media(MediaCommand::End));
         }
     }
@@ -198,7 +207,7 @@ impl Room {
             ClientMessage::Unpublish(unpublish) => self.unpublish(order, &unpublish.track).map(Answer::from),
             ClientMessage::Mute(mute) => self.mute(order, &mute).map(Answer::from),
             ClientMessage::Subscribe(subscribe) => self.subscribe(order, &subscribe).map(Answer::from),
-            ClientMessage::TakeMix(_) => Err(Refusal::NoMixer),
+            ClientMessage::TakeMix(take) => self.take_mix(order, take).map(Answer::from),
             ClientMessage::Chat(line) => self.chat(order, line, unix_ms).map(Answer::from),
             ClientMessage::Data(data) => self.data(order, data).map(Answer::from),
             ClientMessage::State(state) => self.change_state(order, state).map(Answer::from),
@@ -286,7 +295,7 @@ impl Room {
     pub(crate) fn settle_codecs(&mut self) {
         let everyone = self.roster.iter().map(|participant| &participant.capabilities.codecs);
         let mut codecs = codecs::common(everyone, &self.settings.codecs);
-        if self.topology != Topology::Mesh {
+        if self.topology == Topology::Sfu {
             codecs::keep_first(&mut codecs.video, self.forwarded_codec.as_deref());
         }
         if codecs != self.codecs {

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use madang_protocol::{
-    BitsPerSecond, Capabilities, ParticipantId, ParticipantInfo, Presence, Role, SessionId, TrackId, TrackInfo,
+    BitsPerSecond, Capabilities, Mix, ParticipantId, ParticipantInfo, Person, Presence, Role, SessionId, TrackId,
+    TrackInfo,
 };
 
 use crate::{
     bandwidth::Uplink,
     io::ConnectionId,
+    mix::MixWish,
     quality::Gauge,
     session::{Attachment, Session},
     subscription::Wishes,
@@ -37,6 +39,11 @@ pub(crate) struct Participant {
     pub(crate) wishes: Wishes,
     pub(crate) uplink: Uplink,
     pub(crate) quality: Gauge,
+    pub(crate) mix_wish: MixWish,
+    /// The mix that it gets, as it was told.
+    pub(crate) mix: Option<Mix>,
+    /// What those of its tracks can be sent in that can't be in all of its codecs.
+    pub(crate) narrowed: HashMap<TrackId, Vec<String>>,
 }
 
 impl Participant {
@@ -46,6 +53,11 @@ impl Participant {
 
     pub(crate) fn is_present(&self) -> bool {
         self.info.presence == Presence::Present
+    }
+
+    /// As the mixer shows them: viewers have no tile.
+    pub(crate) fn person(&self) -> Person {
+        Person { name: self.info.name.clone(), is_shown: self.info.role != Role::Viewer }
     }
 
     /// The most that it may send by what concerns it alone.

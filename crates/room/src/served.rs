@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use madang_protocol::{ServerMessage, TrackId};
+use madang_protocol::{MixState, Person, ServerMessage, TrackId};
 
 /// What the media server said of a link that it is one end of.
 #[derive(Debug, Default)]
@@ -10,6 +10,12 @@ pub(crate) struct Served {
     pub(crate) reach: Reach,
     /// It stands in for a link whose answer the media server refused.
     pub(crate) is_second_try: bool,
+    /// Who is at the other end, as the media server was told.
+    pub(crate) person: Person,
+    /// The video codec that the participant sends on it.
+    pub(crate) video_codec: Option<String>,
+    /// How the mix is made that the participant gets, as the media server said last.
+    pub(crate) mix_state: Option<MixState>,
     /// The newest offer, until it is answered.
     pub(crate) offer: Option<Arc<ServerMessage>>,
     /// What the participant was last told of each of its own tracks.
@@ -40,6 +46,12 @@ impl Served {
     pub(crate) fn forget(&mut self, track: &TrackId) {
         self.demands.remove(track);
         self.deliveries.remove(track);
+    }
+
+    /// The mix comes in place of everybody's tracks, or those again.
+    pub(crate) fn receives_other_tracks(&mut self) {
+        self.deliveries.clear();
+        self.mix_state = None;
     }
 
     /// What the participant was told of tracks, to be told again after a resume.

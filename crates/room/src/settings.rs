@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use madang_protocol::{BitsPerSecond, Codecs, Limits};
+use madang_protocol::{BitsPerSecond, Codecs, Limits, MixLayout};
 
 /// Settings of all rooms of a server.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,18 @@ pub struct Settings {
     pub bandwidth: BandwidthSettings,
     /// Where one quality ends and the next begins.
     pub quality: QualitySettings,
+    /// How rooms are mixed.
+    pub mix: MixSettings,
+}
+
+/// How rooms are mixed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MixSettings {
+    /// The arrangement for those who choose none.
+    pub layout: MixLayout,
+    /// Different pictures in one room at most: every arrangement counts, and every one that
+    /// leaves somebody's own tile out. At least 1.
+    pub pictures: u32,
 }
 
 /// How bit rates are shared between the links of a mesh.
@@ -78,7 +90,14 @@ impl Default for Settings {
             sdp_bytes: 60 * 1024,
             bandwidth: BandwidthSettings::default(),
             quality: QualitySettings::default(),
+            mix: MixSettings::default(),
         }
+    }
+}
+
+impl Default for MixSettings {
+    fn default() -> Self {
+        Self { layout: MixLayout::default(), pictures: 4 }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Which shape a room has, and its moves from one to another.
 
 use madang_protocol::{
-    Capabilities, Epoch, Hello, ServerMessage, Topology, TopologyEvent, TopologyPhase, TopologyPolicy,
+    Capabilities, Epoch, Hello, LinkId, ServerMessage, Topology, TopologyEvent, TopologyPhase, TopologyPolicy,
 };
 
 use crate::{
+    codecs,
     refusal::Refusal,
     room::Room,
     roster::{Order, SERVER},
@@ -50,46 +51,59 @@ impl Room {
     ) -> Result<Topology, Refusal> {
         let others = self.roster.iter().filter(|participant| Some(participant.order) != replaced);
         let everyone = others.map(|participant| &participant.capabilities).chain([newcomer]);
-        let topology = self.topology_under(policy, everyone.clone())?;
+        let topology = self.topology_under(policy, everyone.clone());
         admit(topology, everyone)?;
         Ok(topology)
     }
 
     /// The topology that a policy gives a room with these people. An automatic one moves to
-    /// forwarding as it grows, if everyone can, and does not move back.
+    /// forwarding as it grows, if everyone can, and does not move back. It never mixes by itself.
     pub(crate) fn topology_under<'a>(
         &self,
         policy: TopologyPolicy,
         everyone: impl Iterator<Item = &'a Capabilities> + Clone,
-    ) -> Result<Topology, Refusal> {
+    ) -> Topology {
         let all_can = || everyone.clone().all(|capabilities| takes_part(capabilities, Topology::Sfu));
         match policy {
-            TopologyPolicy::Mesh => Ok(Topology::Mesh),
-            TopologyPolicy::Sfu => Ok(Topology::Sfu),
-            TopologyPolicy::Mcu => Err(Refusal::NoMixer),
-            TopologyPolicy::Auto if self.topology == Topology::Sfu => Ok(Topology::Sfu),
-            TopologyPolicy::Auto if everyone.clone().count() > MESH_PEOPLE && all_can() => Ok(Topology::Sfu),
-            TopologyPolicy::Auto => Ok(Topology::Mesh),
+            TopologyPolicy::Mesh => Topology::Mesh,
+            TopologyPolicy::Sfu => Topology::Sfu,
+            TopologyPolicy::Mcu => Topology::Mcu,
+            TopologyPolicy::Auto if self.topology == Topology::Sfu => Topology::Sfu,
+            TopologyPolicy::Auto if self.topology == Topology::Mcu && all_can() => Topology::Sfu,
+            TopologyPolicy::Auto if everyone.clone().count() > MESH_PEOPLE && all_can() => Topology::Sfu,
+            TopologyPolicy::Auto => Topology::Mesh,
         }
     }
 
     /// Moves the room to the topology that its policy asks for. Returns whether it moved.
     pub(crate) fn settle_topology(&mut self, reason: &str) -> bool {
         let everyone = self.roster.iter().map(|participant| &participant.capabilities);
-        let moves_to = self.topology_under(self.policy, everyone).ok().filter(|topology| *topology != self.topology);
-        if let Some(topology) = moves_to {
+        let topology = self.topology_under(self.policy, everyone);
+        let moves = topology != self.topology;
+        if moves {
             self.move_to(topology, reason);
         }
-        moves_to.is_some()
+        moves
+    }
+
+    /// Checks that the server can do what a topology needs for those who are inside, or they
+    /// without it.
+    pub(crate) fn check_move(&self, topology: Topology) -> Result<(), Refusal> {
+        match (self.topology, topology) {
+            (from, to) if from == to => Ok(()),
+            (_, Topology::Mcu) => self.check_mixer(),
+            (Topology::Mcu, _) => codecs::admit_unmixed(self.roster.iter().map(|one| &one.capabilities.codecs)),
+            _ => Ok(()),
+        }
     }
 
     /// Opens the links of the new topology and closes those of the old one: at once, so that
     /// media stops for a moment. A move that nobody notices would begin with
     /// [`TopologyPhase::Prepare`] and close the old links only after its commit.
-    fn move_to(&mut self, topology: Topology, reason: &str) {
+    pub(crate) fn move_to(&mut self, topology: Topology, reason: &str) {
         let former = self.links.ids();
         self.epoch = Epoch(self.epoch.0 + 1);
-        self.topology = topology;
+        let was = std::mem::replace(&mut self.topology, topology);
         self.speakers.clear();
         self.forwarded_codec = None;
         self.broadcast(ServerMessage::Topology(TopologyEvent {
@@ -98,6 +112,11 @@ impl Room {
             reason: reason.to_owned(),
             phase: TopologyPhase::Commit,
         }));
+        if was != Topology::Mesh && topology != Topology::Mesh {
+            // There is one link at most between a participant and the server.
+            self.close_links(&former);
+        }
+        self.settle_mixes();
         self.settle_codecs();
         let everyone = self.roster.orders();
         if topology == Topology::Mesh {
@@ -105,8 +124,12 @@ impl Room {
         } else {
             self.open_server_links(&everyone);
         }
-        for link in former {
-            self.close_link(&link);
+        self.close_links(&former);
+    }
+
+    fn close_links(&mut self, links: &[LinkId]) {
+        for link in links {
+            self.close_link(link);
         }
     }
 

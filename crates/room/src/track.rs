@@ -14,7 +14,7 @@ const NO_TRACK: Refusal = Refusal::NotFound("there is no such track (any more)")
 impl Room {
     pub(crate) fn publish(&mut self, order: Order, track: &PublishTrack) -> Result<Done, Refusal> {
         validate::track(track)?;
-        self.admit_track(track)?;
+        self.admit_track(order, track)?;
         let participant = self.roster.get(order).ok_or(NO_TRACK)?;
         if participant.info.role == Role::Viewer {
             return Err(Refusal::Viewer);
@@ -28,17 +28,36 @@ impl Room {
         for link in offered_by_peers {
             self.ask_offerer(&link, false);
         }
+        self.settle_own_codec(order, track);
         Ok(Done { track: Some(id) })
     }
 
-    /// In a mesh any codec of the room will do; the server forwards one video codec.
-    fn admit_track(&self, track: &PublishTrack) -> Result<(), Refusal> {
-        let room = match track.kind {
-            TrackKind::Audio => self.codecs.audio.as_slice(),
-            TrackKind::Video if self.topology == Topology::Mesh => self.codecs.video.as_slice(),
-            TrackKind::Video => self.forwarded_codec.as_slice(),
+    /// In a mesh any codec of the room will do; the server forwards one video codec; the mixer
+    /// takes one from each participant.
+    fn admit_track(&self, order: Order, track: &PublishTrack) -> Result<(), Refusal> {
+        let room = match (track.kind, self.topology) {
+            (TrackKind::Audio, _) => self.codecs.audio.as_slice(),
+            (TrackKind::Video, Topology::Mesh) => self.codecs.video.as_slice(),
+            (TrackKind::Video, Topology::Sfu) => self.forwarded_codec.as_slice(),
+            (TrackKind::Video, Topology::Mcu) => {
+                let Some(me) = self.roster.get(order) else { return Err(NO_TRACK) };
+                let narrowed = me.info.tracks.iter().filter_map(|track| me.narrowed.get(&track.id));
+                let (own, preference) = (&me.capabilities.codecs.video, &self.settings.codecs.video);
+                return codecs::admit_to_mixer(own, preference, narrowed.map(Vec::as_slice), &track.codecs);
+            }
         };
         codecs::admit_track(track.kind, &track.codecs, room)
+    }
+
+    /// The same for the tracks of a `hello`.
+    pub(crate) fn admit_tracks_to_mixer(&self, own: &[String], tracks: &[PublishTrack]) -> Result<(), Refusal> {
+        let pictures: Vec<_> = tracks.iter().filter(|track| track.kind == TrackKind::Video).collect();
+        for (place, track) in pictures.iter().enumerate() {
+            let before = pictures[..place].iter().filter(|track| is_narrow(track));
+            let before = before.map(|track| track.codecs.as_slice());
+            codecs::admit_to_mixer(own, &self.settings.codecs.video, before, &track.codecs)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn unpublish(&mut self, order: Order, track: &TrackId) -> Result<(), Refusal> {
@@ -54,6 +73,9 @@ impl Room {
     }
 
     pub(crate) fn subscribe(&mut self, order: Order, subscribe: &Subscribe) -> Result<(), Refusal> {
+        if subscribe.track == self.mix_tracks.video {
+            return self.subscribe_to_mix(order, subscribe);
+        }
         let publisher = self.roster.track_owner(&subscribe.track).ok_or(NO_TRACK)?.order;
         if publisher == order {
             return Err(Refusal::Malformed("a client does not watch its own tracks"));
@@ -68,6 +90,16 @@ impl Room {
             self.tell_wish(publisher, &link, &subscribe.track, wish);
         }
         if wish != former {
+            self.command_watch(order, &subscribe.track, wish);
+        }
+        Ok(())
+    }
+
+    /// The wish ends when the mix is given up.
+    fn subscribe_to_mix(&mut self, order: Order, subscribe: &Subscribe) -> Result<(), Refusal> {
+        let wish = Wish::from(subscribe);
+        let me = self.roster.get_mut(order).filter(|me| me.mix.is_some()).ok_or(NO_TRACK)?;
+        if me.wishes.set(&subscribe.track, wish) != wish {
             self.command_watch(order, &subscribe.track, wish);
         }
         Ok(())
@@ -97,9 +129,11 @@ impl Room {
 
     fn add_track(&mut self, order: Order, track: &PublishTrack) -> TrackId {
         let id = self.ids.track();
+        let narrowed = is_narrow(track).then(|| track.codecs.clone());
         let track = info(id.clone(), track);
         if let Some(participant) = self.roster.get_mut(order) {
             participant.info.tracks.push(track.clone());
+            participant.narrowed.extend(narrowed.map(|codecs| (id.clone(), codecs)));
             self.command_track(order, track.clone());
             self.tell_track(order, Change::Added, track, None);
         }
@@ -117,6 +151,7 @@ impl Room {
         let Some(participant) = self.roster.get_mut(order) else { return };
         let Some(place) = participant.info.tracks.iter().position(|track| track.id == *id) else { return };
         let track = participant.info.tracks.remove(place);
+        participant.narrowed.remove(id);
         self.forget_track(id);
         self.command_about(order, MediaCommand::RemoveTrack { track: id.clone() });
         self.tell_track(order, Change::Removed, track, None);
@@ -152,6 +187,11 @@ impl Room {
         let offerer = link.offerer();
         self.signal(offerer, &negotiate.link.clone(), Arc::new(ServerMessage::Negotiate(negotiate)));
     }
+}
+
+/// A picture that can't be sent in all of its publisher's codecs.
+pub(crate) fn is_narrow(track: &PublishTrack) -> bool {
+    track.kind == TrackKind::Video && !track.codecs.is_empty()
 }
 
 fn info(id: TrackId, track: &PublishTrack) -> TrackInfo {

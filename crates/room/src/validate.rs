@@ -1,6 +1,6 @@
 //! Checks of what clients write, before anything else looks at it.
 
-use madang_protocol::{Capabilities, Limits, PublishTrack, TrackKind, TrackSource};
+use madang_protocol::{Capabilities, Limits, MixFill, MixLayout, MixRegion, PublishTrack, TrackKind, TrackSource};
 
 use crate::refusal::Refusal;
 
@@ -9,6 +9,11 @@ const CID_BYTES: usize = 64;
 const CODEC_NAMES: usize = 64;
 const CODEC_NAME_BYTES: usize = 32;
 const IDENTITY_BYTES: usize = 256;
+const REGIONS: usize = 25;
+/// Sums of decimal fractions miss 1 by a little.
+const TOLERANCE: f32 = 1e-4;
+/// Ours are shorter.
+const PARTICIPANT_BYTES: usize = 64;
 
 /// A name to show, without the spaces around it.
 pub(crate) fn name(name: &str) -> Result<String, Refusal> {
@@ -81,6 +86,34 @@ pub(crate) fn too_many_tracks(limits: &Limits) -> Refusal {
     Refusal::TooLarge { what: "the number of tracks", limit: limits.tracks as usize, unit: "tracks" }
 }
 
+pub(crate) fn layout(layout: &MixLayout) -> Result<(), Refusal> {
+    let MixLayout::Custom { regions } = layout else { return Ok(()) };
+    if !(1..=REGIONS).contains(&regions.len()) {
+        return Err(Refusal::Malformed("a custom layout has 1 to 25 `regions`"));
+    }
+    regions.iter().try_for_each(region)
+}
+
+fn region(region: &MixRegion) -> Result<(), Refusal> {
+    let lies_within = |start: f32, length: f32| {
+        (0.0..=1.0).contains(&start) && length > 0.0 && length <= 1.0 && start + length <= 1.0 + TOLERANCE
+    };
+    if !lies_within(region.left, region.width) || !lies_within(region.top, region.height) {
+        return Err(Refusal::Malformed(
+            "a region lies within the picture: `left`, `top`, `width` and `height` are shares of it, 0 to 1, \
+             and `width` and `height` are more than 0",
+        ));
+    }
+    match &region.fill {
+        MixFill::Participant { participant } | MixFill::Screen { participant }
+            if !(1..=PARTICIPANT_BYTES).contains(&participant.0.len()) =>
+        {
+            Err(Refusal::Malformed("a region's `participant` needs 1 to 64 bytes"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The number of bytes that a Base64 text stands for (RFC 4648 §4, padded).
 pub(crate) fn base64_bytes(text: &str) -> Result<usize, Refusal> {
     let malformed = Refusal::Malformed("`payload` needs to be Base64 with padding (RFC 4648 §4)");
@@ -95,6 +128,8 @@ pub(crate) fn base64_bytes(text: &str) -> Result<usize, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use madang_protocol::ParticipantId;
+
     use super::*;
 
     #[test]
@@ -114,6 +149,40 @@ mod tests {
         for wrong in ["A", "AAA", "AA=A", "====", "A===", "AA-_", "AA A", "é=="] {
             assert!(base64_bytes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_region_lies_within_the_picture() {
+        let of = |left, top, width, height| {
+            let region = MixRegion { left, top, width, height, z: -7, fill: MixFill::Next, fit: None };
+            layout(&MixLayout::Custom { regions: vec![region] }).is_ok()
+        };
+        assert!(of(0.0, 0.0, 1.0, 1.0));
+        assert!(of(0.7, 0.9, 0.3, 0.1), "the sums are a little more than 1");
+        for (left, top, width, height) in [
+            (-0.1, 0.0, 0.5, 0.5),
+            (0.6, 0.0, 0.5, 0.5),
+            (0.0, 0.6, 0.5, 0.5),
+            (0.0, 0.0, 0.0, 0.5),
+            (0.0, 0.0, 0.5, 1.5),
+            (f32::NAN, 0.0, 0.5, 0.5),
+            (0.0, 0.0, f32::NAN, 0.5),
+            (0.0, f32::INFINITY, 0.5, 0.5),
+        ] {
+            assert!(!of(left, top, width, height), "{left} {top} {width} {height}");
+        }
+    }
+
+    #[test]
+    fn a_custom_layout_has_so_many_regions_and_names_people_as_the_room_does() {
+        let region = |fill| MixRegion { left: 0.0, top: 0.0, width: 0.2, height: 0.2, z: 0, fill, fit: None };
+        let of = |regions| layout(&MixLayout::Custom { regions }).is_ok();
+        assert!(layout(&MixLayout::Auto).is_ok());
+        assert!(of(vec![region(MixFill::Speaker); 25]));
+        assert!(!of(vec![region(MixFill::Speaker); 26]) && !of(vec![]));
+        let named = |bytes| MixFill::Screen { participant: ParticipantId("p".repeat(bytes)) };
+        assert!(of(vec![region(named(12)), region(named(64))]));
+        assert!(!of(vec![region(named(12)), region(named(65))]) && !of(vec![region(named(0))]));
     }
 
     #[test]

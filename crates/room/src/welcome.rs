@@ -43,7 +43,7 @@ impl Room {
             topology: self.topology,
             epoch: self.epoch,
             links: self.links.of(me.order).map(open).collect(),
-            mix: None,
+            mix: me.mix.clone(),
             ice_servers,
             limits: self.settings.limits,
             ping_interval_ms: millis(self.settings.ping_interval),
@@ -78,6 +78,7 @@ impl Room {
         for message in served {
             self.tell(order, message);
         }
+        self.tell_mix_state(order, link);
         for (track, wish) in self.wishes_about(peer, order) {
             self.tell_wish(order, link, &track, wish);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use madang_protocol::*;
 use madang_room::{Grant, Settings};
 use proptest::prelude::*;
-use yard::{Yard, camera, delivery, desc, hello, ice, publish};
+use yard::{Yard, camera, delivery, desc, hello, ice};
 
 const CLIENTS: usize = 6;
 
@@ -61,6 +61,8 @@ enum Act {
     },
     Publish {
         who: usize,
+        /// In this codec alone.
+        codec: Option<usize>,
     },
     Unpublish {
         who: usize,
@@ -73,6 +75,16 @@ enum Act {
         who: usize,
         whom: usize,
         on: bool,
+    },
+    WatchMix {
+        who: usize,
+        on: bool,
+    },
+    TakeMix {
+        who: usize,
+        on: bool,
+        layout: Option<usize>,
+        hide_self: Option<bool>,
     },
     Rename {
         who: usize,
@@ -131,6 +143,8 @@ enum MediaWord {
     Demand { watched: bool },
     Delivery { paused: bool },
     Speakers,
+    MixState,
+    MixFull { full: bool },
 }
 
 fn media_word() -> impl Strategy<Value = MediaWord> {
@@ -142,11 +156,18 @@ fn media_word() -> impl Strategy<Value = MediaWord> {
         1 => any::<bool>().prop_map(|watched| MediaWord::Demand { watched }),
         1 => any::<bool>().prop_map(|paused| MediaWord::Delivery { paused }),
         1 => Just(MediaWord::Speakers),
+        1 => Just(MediaWord::MixState),
+        1 => any::<bool>().prop_map(|full| MediaWord::MixFull { full }),
     ]
 }
 
 fn policy() -> impl Strategy<Value = TopologyPolicy> {
-    prop_oneof![Just(TopologyPolicy::Auto), Just(TopologyPolicy::Mesh), Just(TopologyPolicy::Sfu)]
+    prop_oneof![
+        Just(TopologyPolicy::Auto),
+        Just(TopologyPolicy::Mesh),
+        Just(TopologyPolicy::Sfu),
+        Just(TopologyPolicy::Mcu)
+    ]
 }
 
 fn who() -> impl Strategy<Value = usize> {
@@ -156,7 +177,7 @@ fn who() -> impl Strategy<Value = usize> {
 fn act() -> impl Strategy<Value = Act> {
     let role = prop_oneof![Just(Role::Viewer), Just(Role::Participant), Just(Role::Host)];
     prop_oneof![
-        6 => (who(), proptest::option::weighted(0.3, 0..3u8), 0..3usize, 0..3usize)
+        6 => (who(), proptest::option::weighted(0.3, 0..3u8), 0..3usize, 0..5usize)
             .prop_map(|(who, identity, tracks, codecs)| Act::Join { who, identity, tracks, codecs }),
         1 => who().prop_map(|who| Act::Leave { who }),
         2 => who().prop_map(|who| Act::Deafen { who }),
@@ -168,10 +189,13 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (who(), who(), role).prop_map(|(host, who, role)| Act::Role { host, who, role }),
         1 => (who(), proptest::bool::weighted(0.2)).prop_map(|(host, locked)| Act::Lock { host, locked }),
         1 => (who(), who()).prop_map(|(host, who)| Act::MuteOther { host, who }),
-        2 => who().prop_map(|who| Act::Publish { who }),
+        2 => (who(), proptest::option::weighted(0.3, 0..3usize)).prop_map(|(who, codec)| Act::Publish { who, codec }),
         1 => who().prop_map(|who| Act::Unpublish { who }),
         1 => (who(), any::<bool>()).prop_map(|(who, muted)| Act::Mute { who, muted }),
         3 => (who(), who(), any::<bool>()).prop_map(|(who, whom, on)| Act::Watch { who, whom, on }),
+        2 => (who(), any::<bool>()).prop_map(|(who, on)| Act::WatchMix { who, on }),
+        5 => (who(), proptest::bool::weighted(0.7), proptest::option::of(0..3usize), proptest::option::weighted(0.3, any::<bool>()))
+            .prop_map(|(who, on, layout, hide_self)| Act::TakeMix { who, on, layout, hide_self }),
         1 => (who(), 0..4u8).prop_map(|(who, name)| Act::Rename { who, name }),
         1 => who().prop_map(|who| Act::Ack { who }),
         1 => who().prop_map(|who| Act::Chat { who }),
@@ -194,10 +218,15 @@ fn link_of(yard: &Yard, whose: usize, link: usize) -> Option<OpenLink> {
     links.values().nth(link % links.len().max(1)).cloned()
 }
 
-/// Codecs of which any two have one in common, but not all three.
+/// Codecs of which any two of the first three have one in common, but not all three.
 fn codecs(choice: usize) -> Codecs {
-    let video = [["VP8", "H264"], ["H264", "VP9"], ["VP9", "VP8"]][choice];
-    Codecs { audio: vec!["OPUS".into()], video: video.map(str::to_owned).to_vec() }
+    let video = ["VP8 H264", "H264 VP9", "VP9 VP8", "VP9", ""][choice];
+    Codecs { audio: vec!["OPUS".into()], video: video.split_whitespace().map(str::to_owned).collect() }
+}
+
+fn layout(choice: usize) -> MixLayout {
+    let region = |fill| MixRegion { left: 0.0, top: 0.0, width: 1.0, height: 1.0, z: 0, fill, fit: None };
+    [MixLayout::Auto, MixLayout::Speaker, MixLayout::Custom { regions: vec![region(MixFill::Speaker)] }][choice].clone()
 }
 
 fn track_of(yard: &Yard, whose: usize) -> Option<TrackId> {
@@ -260,7 +289,11 @@ fn perform_request(yard: &mut Yard, act: Act) {
             let mute = track_of(yard, who).map(|track| Moderation::Mute { track });
             moderate(yard, host, mute);
         }
-        Act::Publish { who } => say(yard, who, publish("c9")),
+        Act::Publish { who, codec } => {
+            let codecs = codec.map(|codec| ["VP8", "H264", "VP9"][codec].to_owned()).into_iter().collect();
+            let track = PublishTrack { codecs, ..camera("c9") };
+            say(yard, who, ClientMessage::Publish(Publish { track }));
+        }
         Act::Rename { who, name } => {
             let state = State { hand: Some(name % 2 == 0), name: Some(format!("name {name}")) };
             say(yard, who, ClientMessage::State(state));
@@ -271,16 +304,31 @@ fn perform_request(yard: &mut Yard, act: Act) {
         }
         Act::Chat { who } => say(yard, who, ClientMessage::Chat(ChatLine { text: "hi".into(), to: vec![] })),
         Act::Watch { who, whom, on } => {
-            let watch = |track| Subscribe { track, on, width: None, height: Some(180), fps: None, priority: 0 };
-            if let Some(wish) = track_of(yard, whom).map(watch)
+            if let Some(wish) = track_of(yard, whom).map(|track| subscribe_to(track, on))
                 && yard.clients[who].hears
                 && yard.clients[who].connection.is_some()
             {
                 yard.watch(who, wish);
             }
         }
+        Act::WatchMix { who, on } => {
+            let watch = |mix: &Mix| subscribe_to(mix.video.clone(), on);
+            if let Some(wish) = yard.clients[who].mix().map(watch)
+                && yard.clients[who].hears
+                && yard.clients[who].connection.is_some()
+            {
+                yard.watch(who, wish);
+            }
+        }
+        Act::TakeMix { who, on, layout: choice, hide_self } => {
+            say(yard, who, ClientMessage::TakeMix(TakeMix { on, layout: choice.map(layout), hide_self }));
+        }
         act => perform_on_link_or_track(yard, act),
     }
+}
+
+fn subscribe_to(track: TrackId, on: bool) -> Subscribe {
+    Subscribe { track, on, width: None, height: Some(180), fps: None, priority: 0 }
 }
 
 fn perform_on_link_or_track(yard: &mut Yard, act: Act) {
@@ -363,12 +411,26 @@ fn media_says(yard: &mut Yard, link: usize, what: MediaWord) {
             let speaker = yard.media.links.get(&link).map(|link| link.open.participant.clone());
             MediaEvent::Speakers { participants: speaker.into_iter().collect() }
         }
+        MediaWord::MixState => {
+            let place = |link: &yard::media::MediaLink| MixPlace {
+                participant: link.open.participant.clone(),
+                source: TrackSource::Camera,
+                left: 0.0,
+                top: 0.0,
+                width: 1.0,
+                height: 1.0,
+            };
+            let places = yard.media.links.values().map(place).collect();
+            MediaEvent::MixState { link, state: MixState { places, ..MixState::default() } }
+        }
+        MediaWord::MixFull { full } => MediaEvent::MixFull { why: full.then(|| "busy".into()) },
     };
     yard.media_says(event);
 }
 
 fn small() -> Settings {
     let mut settings = Settings { ring_events: 12, ..Settings::default() };
+    settings.mix.pictures = 2;
     settings.limits.participants = 5;
     settings
 }

@@ -10,6 +10,7 @@
 //! | `media` | what carries links to the server |
 //! | `signaling` | WebSocket sessions and the rooms behind them |
 //! | `shard` | the data plane: threads that own media and TURN |
+//! | `mixing` | threads that decode, draw and encode for mixed rooms |
 //! | [`turn`] | STUN and TURN sockets around their core |
 //! | [`auth`] | join tokens |
 //! | `ice` | STUN and TURN servers for each participant |
@@ -22,6 +23,7 @@ mod http;
 mod ice;
 mod listen;
 mod metrics;
+mod mixing;
 mod one_port;
 mod reload;
 mod server;

@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::mixing::MixMetrics;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByTopology {
     topology: &'static str,
@@ -31,6 +33,7 @@ pub(crate) struct MediaMetrics {
     failed: Counter,
     links: Gauge,
     deliveries: Family<ByReason, Gauge>,
+    pub(crate) mix: MixMetrics,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,6 +63,7 @@ impl MediaMetrics {
             "Tracks forwarded to receivers, by why in that layer",
             self.deliveries.clone(),
         );
+        self.mix.register(registry);
     }
 
     /// Takes over what one shard's forwarder has counted since `before`.
@@ -87,6 +91,7 @@ impl MediaMetrics {
             let change = difference(now.deliveries[place], before.deliveries[place]);
             self.deliveries.get_or_create(&ByReason { reason }).inc_by(change);
         }
+        self.mix.publish(&before.mixing, &now.mixing);
     }
 }
 

@@ -122,7 +122,7 @@ impl Server {
         let media_metrics = MediaMetrics::default();
         let alternates = config.turn.alternate_addresses.iter().map(AlternateAddress::ip);
         let public = PublicAddresses::new(&config.public_ip, alternates);
-        let media = OpenMedia::new(&config.media, &public, &http)?;
+        let media = OpenMedia::new(&config.media, &config.mix, &public, &http)?;
         let media_addresses = media.addresses();
         let (turn, events) =
             turn::start_with(&config.turn, &config.public_ip, turn_tls, turn_metrics.clone(), media, &media_metrics)?;
@@ -263,6 +263,7 @@ fn room_settings(config: &Config) -> Settings {
         max_receive_bps: (room.max_receive_bps > 0).then_some(BitsPerSecond(room.max_receive_bps)),
         resume_grace: room.resume_grace.0,
         ping_interval: signaling.ping_interval.0,
+        mix: config.mix.for_rooms(),
         ..Settings::default()
     }
 }

@@ -63,7 +63,6 @@ async fn versions_names_and_rooms_out_of_range_are_refused() {
         ("room", json!(""), "bad_request"),
         ("room", json!("x".repeat(65)), "bad_request"),
         ("name", json!(""), "bad_request"),
-        ("topology", json!("mcu"), "bad_request"),
         ("topology", json!("star"), "bad_request"),
     ] {
         let mut client = Client::connect(&server).await;
@@ -275,12 +274,18 @@ async fn who_does_not_read_is_told_to_resume_and_costs_bounded_memory() {
     let (mut slow, _) = Client::join(&server, "yard", "Slow").await;
     let text = "x".repeat(4000);
     let mut sent = 0;
-    let away = loop {
-        ada.say(json!({ "t": "chat", "id": sent, "text": text })).await;
+    let away = 'sending: loop {
         sent += 1;
-        let answer = ada.next().await.unwrap();
-        if answer["t"] == "participant" && answer["participant"]["presence"] == "away" {
-            break answer;
+        ada.say(json!({ "t": "chat", "id": sent, "text": text })).await;
+        // All that comes, or she would be a slow reader too.
+        loop {
+            let answer = ada.next().await.unwrap();
+            if answer["t"] == "participant" && answer["participant"]["presence"] == "away" {
+                break 'sending answer;
+            }
+            if answer["re"] == sent {
+                break;
+            }
         }
         assert!(sent < 100_000, "the slow reader is given up at some time");
     };

@@ -4,7 +4,10 @@
 
 use std::io::Write;
 
-use madang_server::{Config, config::TlsMode};
+use madang_server::{
+    Config,
+    config::{LayoutName, TlsMode},
+};
 
 fn environment<const N: usize>(variables: [(&str, &str); N]) -> Vec<(String, String)> {
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
@@ -104,7 +107,6 @@ fn wrong_values_are_named() {
         ("signaling.send_queue_bytes", "1", "65536"),
         ("signaling.message_burst", "1.5", "from 1"),
         ("room.topology", "\"star\"", "auto"),
-        ("room.topology", "\"mcu\"", "sfu"),
         ("room.max_participants", "1001", "1000"),
         ("room.max_tracks", "0", "64"),
         ("room.video_codecs", "[\"vp8\"]", "upper case"),
@@ -117,6 +119,19 @@ fn wrong_values_are_named() {
         ("turn.relay_addresses", "\"0.0.0.0\"", "IP addresses"),
         ("turn.allow_peers", "\"10.0.0.0/33\"", "prefix"),
         ("turn.allocations", "0", "from 1"),
+        ("mix.threads", "-1", "0 for one on each core"),
+        ("mix.threads", "1000", "0 for one on each core"),
+        ("mix.size", "\"720p\"", "1280x720"),
+        ("mix.size", "\"1280x724\"", "multiples of 8"),
+        ("mix.size", "720", "1280x720"),
+        ("mix.bitrate", "1500", "from 100000"),
+        ("mix.layout", "\"mosaic\"", "picture_in_picture"),
+        ("mix.regions", "\"all\"", "a list"),
+        ("mix.pictures", "0", "from 1 to 16"),
+        ("mix.pictures", "17", "from 1 to 16"),
+        ("mix.font", "7", "a font file"),
+        ("mix.locale", "\"k\"", "zh-CN"),
+        ("mix.locale", "\"zh_CN\"", "zh-CN"),
         ("auth.open", "\"yes\"", "true or false"),
         ("log.format", "\"xml\"", "json"),
     ] {
@@ -193,11 +208,69 @@ fn alternate_addresses_are_one_of_each_family_with_or_without_a_port() {
 }
 
 #[test]
-fn a_topology_that_is_not_there_yet_names_those_that_are() {
-    for text in ["mcu", "star"] {
-        let why = Config::parse("madang.toml", &format!("[room]\ntopology = \"{text}\"")).unwrap_err().to_string();
-        assert!(why.contains("`room.topology`") && why.contains("allowed: \"auto\", \"mesh\" or \"sfu\""), "{why}");
+fn a_topology_that_there_is_not_names_those_that_there_are() {
+    for topology in ["auto", "mesh", "sfu", "mcu"] {
+        assert!(Config::parse("madang.toml", &format!("room.topology = \"{topology}\"")).is_ok(), "{topology}");
     }
+    let why = Config::parse("madang.toml", "room.topology = \"star\"").unwrap_err().to_string();
+    assert!(why.contains("`room.topology`") && why.contains("\"mesh\", \"sfu\" or \"mcu\""), "{why}");
+}
+
+#[test]
+fn every_key_of_the_mix_can_be_set_by_file_and_by_variable() {
+    let file = file(
+        "[mix]\nthreads = 3\nsize = \"1920x1080\"\nbitrate = 2500000\nlayout = \"custom\"\npictures = 2\n\
+         font = \"Pretendard\"\nlocale = \"ja\"\n\
+         [[mix.regions]]\nleft = 0\ntop = 0.1\nwidth = 0.7\nheight = 0.9\nfill = \"any_screen\"\nfit = \"contain\"\n\
+         [[mix.regions]]\nleft = 0.7\ntop = 0\nwidth = 0.3\nheight = 1\nz = -2\nfill = \"speaker\"\n",
+    );
+    let config = Config::load(Some(file.path()), Vec::new()).unwrap();
+    let mix = &config.mix;
+    assert_eq!((mix.threads, mix.size.to_string().as_str(), mix.bitrate), (3, "1920x1080", 2_500_000));
+    assert_eq!((mix.layout, mix.regions.len(), mix.pictures), (LayoutName::Custom, 2, 2));
+    assert_eq!((mix.font.as_str(), mix.locale.as_str()), ("Pretendard", "ja"));
+    assert_eq!((mix.regions[0].left, mix.regions[0].top, mix.regions[1].z), (0.0, 0.1, -2));
+    assert_eq!(Config::parse("the print", &config.to_commented_toml()).unwrap(), config);
+
+    let variables = [
+        ("MADANG__MIX__THREADS", "5"),
+        ("MADANG__MIX__SIZE", "640x360"),
+        ("MADANG__MIX__BITRATE", "600000"),
+        ("MADANG__MIX__LAYOUT", "picture_in_picture"),
+        ("MADANG__MIX__REGIONS", "[{ left = 0, top = 0, width = 1, height = 1, fill = \"next\" }]"),
+        ("MADANG__MIX__PICTURES", "1"),
+        ("MADANG__MIX__FONT", "/fonts/a.otf"),
+        ("MADANG__MIX__LOCALE", "zh-HK"),
+    ];
+    let mix = Config::load(Some(file.path()), environment(variables)).unwrap().mix;
+    assert_eq!((mix.threads, mix.size.to_string().as_str(), mix.bitrate), (5, "640x360", 600_000));
+    assert_eq!((mix.layout, mix.regions.len(), mix.pictures), (LayoutName::PictureInPicture, 1, 1));
+    assert_eq!((mix.font.as_str(), mix.locale.as_str()), ("/fonts/a.otf", "zh-HK"));
+}
+
+#[test]
+fn a_region_that_cannot_be_drawn_is_named_by_its_number() {
+    let whole = "{ left = 0, top = 0, width = 1, height = 1, fill = \"next\" }";
+    for (region, what) in [
+        ("left = 0.6, top = 0, width = 0.5, height = 1, fill = \"next\"", "region 2 reaches beyond the picture"),
+        ("left = 0, top = 0, width = 0, height = 1, fill = \"next\"", "region 2 has no width"),
+        ("left = -0.1, top = 0, width = 1, height = 1, fill = \"next\"", "region 2 has a length"),
+        ("left = nan, top = 0, width = 1, height = 1, fill = \"next\"", "region 2 has a length"),
+        ("left = 0, top = 0, width = 1, fill = \"next\"", "`height`"),
+        ("left = 0, top = 0, width = 1, height = 1, fill = \"mina\"", "`mina`"),
+        ("left = 0, top = 0, width = 1, height = 1, fill = \"next\", fit = \"stretch\"", "`stretch`"),
+        ("left = 0, top = 0, width = 1, height = 1, fill = \"next\", depth = 1", "`depth`"),
+    ] {
+        let text = format!("mix.regions = [{whole}, {{ {region} }}]");
+        let why = Config::parse("madang.toml", &text).unwrap_err().to_string();
+        for part in ["`mix.regions`", "madang.toml", what, "a list of up to 25 tables"] {
+            assert!(why.contains(part), "{region}: `{part}` is not in: {why}");
+        }
+    }
+    let many = format!("mix.regions = [{}]", vec![whole; 26].join(", "));
+    assert!(Config::parse("madang.toml", &many).unwrap_err().to_string().contains("too many"));
+    let why = Config::parse("madang.toml", "mix.layout = \"custom\"").unwrap_err().to_string();
+    assert!(why.contains("needs mix.regions"), "{why}");
 }
 
 #[test]

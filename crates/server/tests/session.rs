@@ -222,6 +222,33 @@ async fn many_people_come_and_go_at_once_and_nothing_is_left_behind() {
 }
 
 #[tokio::test]
+async fn the_metrics_name_what_mixing_takes_from_the_start() {
+    let server = start("room.topology = \"mcu\"\nmix.threads = 1\nmix.size = \"640x360\"").await;
+    let (_, _, text) = get(&server, "/metrics", "").await;
+    for line in [
+        "madang_mix_rooms 0",
+        "madang_mix_viewers 0",
+        "madang_mix_decoding 0",
+        "madang_mix_encoding 0",
+        "madang_mix_limited 0",
+        "madang_mix_full 0",
+        "madang_mix_decoded_total 0",
+        "madang_mix_decoder_faults_total 0",
+        "madang_mix_encoded_total 0",
+        "madang_mix_keyframes_total 0",
+        "madang_mix_sound_packets_total 0",
+        "madang_mix_late_total 0",
+        "madang_mix_seconds_total{part=\"decode\"} 0.0",
+        "madang_mix_seconds_total{part=\"picture\"} 0.0",
+        "madang_mix_seconds_total{part=\"sound\"} 0.0",
+        "madang_mix_jobs_waiting 0",
+        "madang_mix_job_wait_seconds_count{part=\"sound\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_the_last_link_reaches_the_metrics_though_nothing_happens_after_it() {
     let server = start("media.shards = 1").await;
     for _ in 0..3 {

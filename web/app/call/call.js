@@ -11,6 +11,7 @@ import { Banner } from './banner.js';
 import { Bar } from './bar.js';
 import { IdleFold } from './idle.js';
 import { listenForKeys, showKeys } from './keys.js';
+import { MixControls } from './mix_controls.js';
 import { openMore } from './more.js';
 import { Panel } from './panel.js';
 import { Floating } from './pip.js';
@@ -41,6 +42,11 @@ const EVENTS = [
   'trackMuted',
   'trackUnmuted',
   'trackDeliveryChanged',
+  'mixChanged',
+  'mixStateChanged',
+  'mixTrackSubscribed',
+  'mixTrackUnsubscribed',
+  'mixDeliveryChanged',
   'activeSpeakersChanged',
   'connectionQualityChanged',
   'roomChanged',
@@ -59,6 +65,7 @@ export class Call {
   #bar;
   #panel;
   #banner;
+  #mix;
   #floating;
   #fold;
   #stopKeys;
@@ -87,6 +94,7 @@ export class Call {
     const copyLink = () => void this.#copyLink();
     this.#stage = new Stage(room, makeInvite(copyLink));
     this.#banner = new Banner(room);
+    this.#mix = new MixControls(room, this.#toasts);
     this.#floating = new Floating(() => this.#stage.foremost?.track ?? null);
     this.#panel = new Panel(room, {
       copyLink,
@@ -104,6 +112,7 @@ export class Call {
         h('h1', { class: 'room-name' }, room.name),
         this.#copyButton(copyLink),
       ),
+      this.#mix.element,
     );
     const dock = h('div', { class: 'dock' }, this.#bar.element);
     const yard = h(
@@ -201,6 +210,7 @@ export class Call {
       fullScreen: () => void this.#toggleFullScreen(),
       pip: () => void this.#toggleFloating(),
       isFloating: () => this.#floating.isOpen,
+      mix: this.#mix,
       policy: () => this.#policy,
       setPolicy: (policy) => void this.#setPolicy(policy),
     });
@@ -318,6 +328,7 @@ export class Call {
     const local = this.#room.localParticipant;
     this.#stage.sync();
     this.#banner.sync();
+    this.#mix.sync();
     this.#panel.sync();
     this.#floating.sync();
     this.#lockMark.hidden = !this.#room.locked;

@@ -73,6 +73,43 @@ export function layoutStrip(large, small, width, height, gap) {
   return isReadable && shownOf(below.large) > shownOf(beside.large) ? below : beside;
 }
 
+const OWN_LEAST = 104;
+const OWN_MOST = 208;
+
+/**
+ * One wide picture whole, and a small tile of one's own: beside it in a wide window, below in a
+ * tall one.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} gap
+ * @returns {{picture: Box, own: Box}}
+ */
+export function layoutMix(width, height, gap) {
+  const side = Math.min(Math.max(width * 0.14, OWN_LEAST), OWN_MOST, width / 3);
+  const wide = whole(width - side - gap, height);
+  const left = (width - wide.width - gap - side) / 2;
+  const top = (height - wide.height) / 2;
+  const beside = {
+    picture: { x: left, y: top, ...wide },
+    own: { x: left + wide.width + gap, y: top + wide.height - side * 0.75, width: side, height: side * 0.75 },
+  };
+  const foot = Math.min(Math.max(height * 0.3, OWN_LEAST), OWN_MOST, height / 2);
+  const tall = whole(width, height - foot - gap);
+  const head = (height - tall.height - gap - foot) / 2;
+  const inset = (width - tall.width) / 2;
+  const below = {
+    picture: { x: inset, y: head, ...tall },
+    own: { x: inset + tall.width - foot * 0.75, y: head + tall.height + gap, width: foot * 0.75, height: foot },
+  };
+  return below.picture.width > beside.picture.width ? below : beside;
+}
+
+/** @param {number} width @param {number} height */
+function whole(width, height) {
+  const fitting = Math.max(0, Math.min(width, height * WIDEST));
+  return { width: fitting, height: fitting / WIDEST };
+}
+
 /** How wide a shared screen is shown in the first tile. @param {Box[]} boxes */
 export function shownOf([box]) {
   return box ? Math.min(box.width, box.height * WIDEST) : 0;

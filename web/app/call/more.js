@@ -3,7 +3,7 @@
 import { canChooseSpeaker, deviceSelect } from '../devices.js';
 import { h } from '../dom.js';
 import { lang } from '../i18n.js';
-import { menuItem, openDialog, toggleMenu } from '../popover.js';
+import { menuItem, menuSwitch, openDialog, toggleMenu } from '../popover.js';
 import { readPrefs } from '../prefs.js';
 import { langSwitch, themeSwitch, topologySwitch } from '../switches.js';
 import { showKeys } from './keys.js';
@@ -21,6 +21,7 @@ import { showKeys } from './keys.js';
  * @property {() => void} fullScreen
  * @property {() => void} pip
  * @property {() => boolean} isFloating
+ * @property {Pick<import('./mix_controls.js').MixControls, 'isOn'|'isFixed'|'toggle'>} mix
  * @property {() => import('../switches.js').Policy} policy
  * @property {(policy: import('../switches.js').Policy) => void} setPolicy
  */
@@ -57,6 +58,7 @@ export function openMore(anchor, room, actions) {
           testid: 'devices',
           onclick: then(() => void showDevices(room)),
         }),
+        saveData(actions.mix, close),
       ];
       if (document.fullscreenEnabled) {
         items.push(
@@ -85,6 +87,22 @@ export function openMore(anchor, room, actions) {
     },
     { label: 'bar.more' },
   );
+}
+
+/** @param {MoreActions['mix']} mix @param {() => void} close */
+function saveData(mix, close) {
+  return menuSwitch({
+    icon: 'leaf',
+    t: 'save.name',
+    text: mix.isFixed ? 'save.fixed' : 'save.text',
+    checked: mix.isOn,
+    fixed: mix.isFixed,
+    testid: 'save-data',
+    onclick: () => {
+      close();
+      mix.toggle();
+    },
+  });
 }
 
 /** A host's choice for everyone. @param {Room} room @param {MoreActions} actions @returns {Node[]} */

@@ -1,7 +1,8 @@
 // The stage: everyone's tiles, large screens first.
 
 import { h } from '../dom.js';
-import { layoutGrid, layoutStrip, shownOf } from './grid.js';
+import { layoutGrid, layoutMix, layoutStrip, shownOf } from './grid.js';
+import { MixTile } from './mix_tile.js';
 import { Tile } from './tile.js';
 
 /**
@@ -15,6 +16,9 @@ const GAP = 8;
 const KEPT_AREA = 0.94;
 const NAME_HEIGHT = 36;
 
+/** @param {Participant} participant */
+const sourcesOf = (participant) => (participant.getTrack('screen') ? ['screen', 'camera'] : ['camera']);
+
 /** @param {Box[]} boxes */
 const areaOf = ([box]) => (box ? box.width * box.height : 0);
 
@@ -24,6 +28,8 @@ export class Stage {
   #tiles = new Map();
   /** Sound of others, by track. @type {Map<import('/sdk/index.js').Track, HTMLMediaElement>} */
   #sounds = new Map();
+  /** Everybody in one picture, while the server mixes. @type {MixTile|null} */
+  #mix = null;
   #soundBox = h('div', { hidden: true });
   #invite;
   /** Where the controls are when they are seen. @type {{height: number, left: number, right: number}} */
@@ -52,8 +58,16 @@ export class Stage {
     return [...this.#room.remoteParticipants.values(), this.#room.localParticipant];
   }
 
-  /** The tile worth floating: a screen, else who speaks, else the first other. @returns {Tile|null} */
+  /** Whether the mix is what is looked at, rather than everyone's tiles. */
+  get #isMixed() {
+    if (!this.#mix || this.#mix.isLeaving) return false;
+    // What is seen stays until the mix is.
+    return this.#mix.isSeen || !this.#all().some((tile) => tile.isSeen && !tile.participant.isLocal);
+  }
+
+  /** The tile worth floating: a screen, else who speaks, else the first other. @returns {Tile|MixTile|null} */
   get foremost() {
+    if (this.#mix?.isSeen && this.#isMixed) return this.#mix;
     const seen = this.#all().filter((tile) => tile.isSeen);
     const speaker = this.#room.activeSpeakers.find((p) => !p.isLocal);
     return (
@@ -67,24 +81,41 @@ export class Stage {
 
   /** Brings tiles and sound in line with the room. */
   sync() {
-    const people = this.people;
+    this.#syncMix();
+    const isMixed = this.#isMixed;
+    const people = isMixed ? [this.#room.localParticipant] : this.people;
     for (const [participant, tiles] of this.#tiles) {
       if (people.includes(participant)) continue;
       for (const tile of tiles.values()) tile.destroy();
       this.#tiles.delete(participant);
     }
-    for (const participant of people) this.#syncPerson(participant);
+    for (const participant of people) this.#syncPerson(participant, isMixed ? ['camera'] : sourcesOf(participant));
     this.#syncSound();
     this.#order();
-    this.#invite.hidden = people.length > 1 || this.#room.state !== 'connected';
+    this.#invite.hidden = this.people.length > 1 || this.#room.state !== 'connected';
     this.layout();
   }
 
-  /** @param {Participant} participant */
-  #syncPerson(participant) {
+  /** A mix that is on its way out is shown as long as something of it comes. */
+  #syncMix() {
+    const { mix, remoteParticipants } = this.#room;
+    // Who is alone has nobody to see in it.
+    const wanted = remoteParticipants.size > 0 ? mix : null;
+    if (this.#mix && (wanted ? this.#mix.mix !== wanted : this.#mix.isOver || mix !== null)) {
+      this.#mix.destroy();
+      this.#mix = null;
+    }
+    if (wanted && !this.#mix) {
+      this.#mix = new MixTile(this.#room, wanted, () => this.sync());
+      this.element.insertBefore(this.#mix.element, this.element.firstChild);
+    }
+    this.#mix?.sync();
+  }
+
+  /** @param {Participant} participant @param {string[]} wanted sources */
+  #syncPerson(participant, wanted) {
     const tiles = this.#tiles.get(participant) ?? new Map();
     this.#tiles.set(participant, tiles);
-    const wanted = participant.getTrack('screen') ? ['screen', 'camera'] : ['camera'];
     for (const [source, tile] of tiles) {
       if (wanted.includes(source)) continue;
       tile.destroy();
@@ -111,9 +142,11 @@ export class Stage {
   }
 
   #syncSound() {
+    /** @type {import('/sdk/index.js').Track[]} */
     const heard = [...this.#room.remoteParticipants.values()].flatMap((p) =>
       [...p.tracks.values()].filter((track) => track.kind === 'audio'),
     );
+    if (this.#room.mix) heard.push(this.#room.mix.audio);
     for (const [track, element] of this.#sounds) {
       if (heard.includes(track)) continue;
       track.detach(element);
@@ -139,6 +172,7 @@ export class Stage {
     const width = clientWidth - GAP * 2;
     const height = clientHeight - GAP * 2;
     const tiles = this.#all();
+    if (this.#layoutMix(width, height)) return;
     const screens = tiles.filter((tile) => tile.source === 'screen');
     const cameras = tiles.filter((tile) => tile.source === 'camera');
     if (screens.length > 0) {
@@ -151,6 +185,22 @@ export class Stage {
     const boxes = this.#grid(cameras.length + (isAlone ? 1 : 0), width, height);
     cameras.forEach((tile, i) => this.#place(tile, boxes[i + (isAlone ? 1 : 0)], false));
     if (isAlone && boxes[0]) this.#placeInvite(boxes[0]);
+  }
+
+  /**
+   * In the mix names stand at the foot of the picture, so the controls always have a place of their own.
+   * @param {number} width
+   * @param {number} height
+   * @returns {boolean} whether that is all
+   */
+  #layoutMix(width, height) {
+    if (!this.#mix) return false;
+    const isMixed = this.#isMixed;
+    const { picture, own } = layoutMix(width, height - this.#bar.height, GAP);
+    const isBehind = !isMixed && !this.#mix.isLeaving;
+    this.#mix.place({ ...picture, x: picture.x + GAP, y: picture.y + GAP }, { isBehind });
+    if (isMixed) for (const tile of this.#all()) this.#place(tile, own, true);
+    return isMixed;
   }
 
   /**
@@ -199,6 +249,7 @@ export class Stage {
     this.#observer.disconnect();
     for (const tiles of this.#tiles.values()) for (const tile of tiles.values()) tile.destroy();
     for (const [track, element] of this.#sounds) track.detach(element);
+    this.#mix?.destroy();
     this.element.remove();
   }
 }

@@ -28,8 +28,8 @@ export class Figures {
 
 /** @param {View} view @param {Strings} strings */
 function serverWords(view, strings) {
+  if (view.isMixed) return strings.serverMixes;
   if (view.topology === 'sfu') return strings.serverForwards;
-  if (view.topology === 'mcu') return strings.serverMixes;
   return view.relayed > 0 ? strings.serverRelays(view.relayed) : strings.serverIdle;
 }
 

@@ -28,10 +28,10 @@ export function makeHearth(middle) {
   );
   return {
     element,
-    /** @param {import('./types.js').Topology} topology @param {string} label */
-    update(topology, label) {
+    /** @param {import('./model.js').View} view @param {string} label */
+    update({ topology, isMixed }, label) {
       set(element, { visibility: topology === 'mesh' ? 'hidden' : 'visible' });
-      set(pot, { visibility: topology === 'mcu' ? 'inherit' : 'hidden' });
+      set(pot, { visibility: isMixed ? 'inherit' : 'hidden' });
       say(name, label);
     },
   };

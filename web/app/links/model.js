@@ -34,6 +34,8 @@ import { streamsOf } from './streams.js';
 /**
  * @typedef {object} View
  * @property {import('./types.js').Topology} topology
+ * @property {boolean} isMixed whether the server mixes for you
+ * @property {import('./types.js').MixStateLike|null} mixer
  * @property {Person[]} people you first, then the others in the order in which they came
  * @property {LinkView[]} links
  * @property {[string, string][]} among pairs of people whose link is not ours
@@ -57,6 +59,8 @@ export function viewOf(room, stats) {
   const n = people.length;
   return {
     topology,
+    isMixed: topology === 'mcu' || Boolean(room.mix),
+    mixer: room.mix?.state ?? null,
     people,
     links,
     among,

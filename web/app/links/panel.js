@@ -3,6 +3,7 @@
 import { h, say, set } from './dom.js';
 import { Figures } from './figures.js';
 import { Inspector } from './inspector.js';
+import { MixerTable } from './mixer.js';
 import { viewOf } from './model.js';
 import { stringsFor } from './strings.js';
 import { StreamTable } from './streams.js';
@@ -26,6 +27,9 @@ const EVENTS = [
   'topologyChanged',
   'bitrateChanged',
   'trackDeliveryChanged',
+  'mixChanged',
+  'mixStateChanged',
+  'mixDeliveryChanged',
 ];
 
 /**
@@ -66,6 +70,7 @@ class LinksPanel {
   #table;
   #tip = new Tip();
   #streams = new StreamTable('h3');
+  #mixer = new MixerTable();
   /** @type {Inspector|null} */
   #inspector = null;
   /** @type {View|null} */
@@ -96,7 +101,15 @@ class LinksPanel {
         'div',
         { class: 'links-layout' },
         h('div', { class: 'links-picture' }, this.#yard.element, caption),
-        h('div', { class: 'links-words' }, this.#figures.element, words, this.#table.element, this.#streams.element),
+        h(
+          'div',
+          { class: 'links-words' },
+          this.#figures.element,
+          words,
+          this.#mixer.element,
+          this.#table.element,
+          this.#streams.element,
+        ),
       ),
     );
     this.#langObserver.observe(document.documentElement, { attributes: true, attributeFilter: ['lang'] });
@@ -158,11 +171,13 @@ class LinksPanel {
     this.#table.update(view.links, strings);
     // A link between two people carries little more than the table says.
     this.#streams.update(view.links.find((link) => link.peer === null)?.streams ?? [], strings);
+    this.#mixer.update(view.mixer, strings);
     this.#tip.update(view, strings);
     this.#legend.update(view, strings);
     say(this.#why, reason(view, strings));
-    say(this.#learn, strings.learnMore[view.topology]);
-    set(this.#learn, { href: `${strings.learn}#${view.topology}` });
+    const shape = view.isMixed ? 'mcu' : view.topology;
+    say(this.#learn, strings.learnMore[shape]);
+    set(this.#learn, { href: `${strings.learn}#${shape}` });
   }
 
   /** @param {string|null} id */
@@ -195,8 +210,9 @@ class LinksPanel {
 function reason(view, strings) {
   const n = view.people.length;
   if (n < 2) return strings.whyAlone;
-  if (view.topology === 'sfu') return strings.whySfu({ n });
   if (view.topology === 'mcu') return strings.whyMcu;
+  if (view.isMixed) return strings.whySaving({ n });
+  if (view.topology === 'sfu') return strings.whySfu({ n });
   return strings.whyMesh({ n, links: view.linkCount, relayed: view.relayed });
 }
 

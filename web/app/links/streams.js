@@ -13,7 +13,7 @@ import { bitrate, pictureSize } from './format.js';
  * @typedef {object} StreamView
  * @property {string} key
  * @property {'up'|'down'} direction
- * @property {string} name whose it is; empty for one's own
+ * @property {string} name whose it is; empty for one's own, and for the mix
  * @property {string} source
  * @property {string} kind
  * @property {string|null} layer by RID
@@ -36,17 +36,18 @@ export function streamsOf(room, link) {
     [...(person.tracks?.values() ?? [])].map((track) => /** @type {const} */ ([track.id, { person, track }])),
   );
   const ownerOf = new Map(owners);
+  const mixed = new Map([room.mix?.audio, room.mix?.video].flatMap((track) => (track ? [[track.id, track]] : [])));
   const place = new Map(people.map((person, i) => [person.id, i + 1]));
   const streams = link.tracks.map((figures) => {
     const { person, track } = ownerOf.get(figures.id) ?? {};
-    const delivery = track?.delivery ?? null;
+    const delivery = (track ?? mixed.get(figures.id))?.delivery ?? null;
     const isDown = figures.direction === 'down';
     const layer = isDown ? (delivery?.layer ?? null) : (figures.rid ?? null);
     return {
       stream: {
         key: `${figures.direction} ${figures.id} ${figures.rid ?? ''}`,
         direction: figures.direction,
-        name: isDown ? (person?.name ?? '?') : '',
+        name: isDown && figures.source !== 'mix' ? (person?.name ?? '?') : '',
         source: figures.source ?? figures.kind,
         kind: figures.kind,
         layer,
@@ -74,9 +75,12 @@ function compare(a, b) {
 export function streamWords(stream, strings) {
   const words = strings.streams;
   const { figures, layer } = stream;
-  const source = named(strings.inspector.sources, stream.source);
+  const source =
+    stream.source === 'mix'
+      ? words.mix[stream.kind === 'audio' ? 'audio' : 'video']
+      : named(strings.inspector.sources, stream.source);
   return {
-    name: stream.direction === 'up' ? `↑\u00a0${source}` : `↓\u00a0${words.of({ name: stream.name, source })}`,
+    name: `${stream.direction === 'up' ? '↑' : '↓'}\u00a0${stream.name ? words.of({ name: stream.name, source }) : source}`,
     layer: layer === null ? '' : named(words.layers, layer),
     picture: stream.isResting ? '' : pictureSize(figures),
     rate: stream.isResting ? strings.none : bitrate(figures.bps),

@@ -81,6 +81,14 @@
 
 /** @typedef {{paused: boolean, layer: string|null, temporal?: number|null, reason: string}} DeliveryLike */
 /** @typedef {{id: string, kind: string, source: string, delivery?: DeliveryLike|null}} TrackLike */
+/**
+ * @typedef {object} MixStateLike
+ * @property {number} fps
+ * @property {number} maxHeight
+ * @property {string|null} limited
+ * @property {{decoding: number, encoding: number, listeners: number, decodeMs: number, encodeMs: number, soundMs: number}} work
+ */
+/** @typedef {{audio: TrackLike, video: TrackLike, state: MixStateLike|null}} MixLike */
 /** @typedef {{id: string, name: string, presence?: string, order?: number, tracks?: Map<string, TrackLike>}} PersonLike */
 
 /**
@@ -89,6 +97,7 @@
  * @property {PersonLike|null} localParticipant
  * @property {Map<string, PersonLike>} remoteParticipants
  * @property {Map<string, LinkLike>} links
+ * @property {MixLike|null} [mix] in place of everybody's tracks
  * @property {() => Promise<RoomFigures>} getStats
  * @property {(event: any, listener: any) => unknown} on
  * @property {(event: any, listener: any) => unknown} off

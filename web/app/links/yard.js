@@ -75,7 +75,7 @@ export class Yard {
     this.#places = new Map(view.people.map((p, i) => [p.id, /** @type {Seat} */ (places[i])]));
     this.#radius = view.people.length <= 6 ? 22 : view.people.length <= 10 ? 18 : 13;
     set(this.#svg, { 'aria-label': strings.yardLabel({ n: view.people.length, links: view.linkCount }) });
-    this.#hearth.update(view.topology, strings.server);
+    this.#hearth.update(view, strings.server);
     this.#drawAmong(view, strings);
     keep(
       this.#people,
@@ -224,7 +224,8 @@ export class Yard {
     const isServer = link.peer === null;
     const upWidth = arrowWidth(link.upBps, isServer ? UP_TO_SERVER : scale);
     const downs = isServer ? Math.min(Math.max(1, view.figures.down), LANES) : 1;
-    const downWidth = arrowWidth((link.downBps ?? 0) / downs, isServer ? DOWN_FROM_SERVER : scale);
+    const serverScale = view.isMixed ? UP_TO_SERVER : DOWN_FROM_SERVER;
+    const downWidth = arrowWidth((link.downBps ?? 0) / downs, isServer ? serverScale : scale);
     // Each direction keeps to its right, as on a road; together they straddle the middle.
     const step = downWidth + (isServer ? 5 : 4);
     const gap = 4 + (upWidth + downWidth) / 2;

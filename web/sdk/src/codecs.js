@@ -34,6 +34,26 @@ export function ownCodecs() {
 }
 
 /**
+ * Puts one video codec before the others.
+ * @param {Codecs} codecs
+ * @param {string} [name]
+ * @returns {Codecs}
+ */
+export function preferred(codecs, name) {
+  if (name === undefined || !codecs.video.includes(name)) return codecs;
+  return { ...codecs, video: [name, ...codecs.video.filter((each) => each !== name)] };
+}
+
+/**
+ * What a picture may be sent in; none means all that this browser has.
+ * @param {string} [name] the one wished for
+ * @returns {string[]}
+ */
+export function sendable(name) {
+  return name !== undefined && ownCodecs().video.includes(name) ? [name] : [];
+}
+
+/**
  * Offers the room's codecs in the room's order and none else, so that every link of a room can
  * carry a track in the same codec and the SDP stays short.
  * @param {RTCRtpTransceiver} transceiver

@@ -5,6 +5,7 @@ import { Channels } from './channels.js';
 import { Negotiation } from './negotiation.js';
 import { SenderControl } from './sender_control.js';
 import { withStartBitrate } from './start_bitrate.js';
+import { receivingStereo, withStereo } from './stereo.js';
 import { LinkMeter, candidatePairsOf } from './stats.js';
 import { Transceivers } from './transceivers.js';
 import { Watchdog } from './watchdog.js';
@@ -86,7 +87,11 @@ export class Link {
       open,
       send: host.send,
       note: (event) => this.#note(event),
-      heard: (sdp) => withStartBitrate(sdp, (this.#startKbps ??= host.startKbps(this, this.#limit?.bps ?? null))),
+      heard: (sdp, mids) => {
+        const started = withStartBitrate(sdp, (this.#startKbps ??= host.startKbps(this, this.#limit?.bps ?? null)));
+        return withStereo(started, (mid) => isScreenSound(host.localTracks(), mids[mid]));
+      },
+      answering: receivingStereo,
       beforeOffer: () => this.#transceivers.prepareOffer(host.localTracks(), host.peerTracks(this.peer), host.codecs()),
       offered: (sdp, mids) => this.#offered(sdp, mids),
       answered: (mids) => {
@@ -281,6 +286,11 @@ export class Link {
     return this.#transceivers.receives(media);
   }
 
+  /** @param {MediaStreamTrack} media @returns {string | undefined} the track that arrives as it @internal */
+  trackOf(media) {
+    return this.#transceivers.trackOf(media);
+  }
+
   /** @returns {string[]} @internal */
   get receivedIds() {
     return this.#transceivers.receivedIds;
@@ -305,7 +315,7 @@ export class Link {
       width: track.width ?? 0,
       height: (rids.length > 1 ? 0 : this.#senders.heightOf(sender)) || (track.height ?? 0),
       rids,
-      isForwarded: this.kind === 'sfu',
+      isForwarded: this.peer === null,
     }));
     const encodings = plan(limit?.bps ?? null, tracks, (id) => limits.ofTrack(this.id, id), links);
     for (const { sender, track } of sending) {
@@ -385,3 +395,9 @@ export class Link {
 
 /** @param {RTCSessionDescription | null} description */
 const plain = (description) => description && { type: description.type, sdp: description.sdp };
+
+/** Of one's own tracks, a shared screen's sound is sent as it is heard here. */
+const isScreenSound = (
+  /** @type {import('./local_track.js').LocalTrack[]} */ tracks,
+  /** @type {string | undefined} */ id,
+) => tracks.some((track) => track.id === id && track.kind === 'audio' && track.source === 'screen');

@@ -224,10 +224,11 @@ export class Links {
   /**
    * Where a track arrives: one place, but for the moments in which a room moves.
    * @param {string} trackId
+   * @param {{ retiring?: boolean }} [options] whether those of the topology before count
    * @returns {RTCRtpReceiver[]} the newest link's first
    */
-  receiversOf(trackId) {
-    const links = [...this.all.values(), ...this.#retiring.keys()].sort((a, b) => b.epoch - a.epoch);
+  receiversOf(trackId, { retiring = true } = {}) {
+    const links = [...this.all.values(), ...(retiring ? this.#retiring.keys() : [])].sort((a, b) => b.epoch - a.epoch);
     return links.flatMap((link) => link.receiverOf(trackId) ?? []);
   }
 

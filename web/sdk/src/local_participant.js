@@ -24,6 +24,7 @@ import { Participant } from './participant.js';
  * @property {(bytes: Uint8Array, options: DataOptions) => Promise<void>} publishData
  * @property {(error: MediaError) => void} mediaError
  * @property {(kind: 'audio' | 'video') => boolean | MediaTrackConstraints} constraints
+ * @property {() => string[]} videoCodecs what a picture may be sent in; none means all
  */
 
 export class LocalParticipant extends Participant {
@@ -114,7 +115,7 @@ export class LocalParticipant extends Participant {
     const track = this.addTrack(media, options.source);
     if (!this.#host.isJoined()) return track;
     try {
-      const done = await this.#host.request({ t: 'publish', track: track.describe() });
+      const done = await this.#host.request({ t: 'publish', track: this.describe(track) });
       if (done.track) this.#named(track, done.track);
     } catch (error) {
       // A new session has been told of it in `hello`.
@@ -186,6 +187,11 @@ export class LocalParticipant extends Participant {
     track.on('mediaChanged', () => this.#host.mediaChanged(track));
     track.onMediaEnded = () => this.#mediaEnded(track);
     return track;
+  }
+
+  /** @param {LocalTrack} track @returns {import('./protocol.js').PublishTrack} @internal */
+  describe(track) {
+    return track.describe(this.#host.videoCodecs());
   }
 
   /**

@@ -99,17 +99,18 @@ export class LocalTrack extends Track {
 
   /**
    * What to tell the server.
+   * @param {string[]} [videoCodecs] what a picture may be sent in; none means all
    * @returns {PublishTrack}
    * @internal
    */
-  describe() {
+  describe(videoCodecs = []) {
     return {
       cid: this.cid,
       kind: this.kind,
-      source: this.source,
+      source: /** @type {TrackSource} */ (this.source),
       muted: this.isMuted,
       simulcast: this.kind === 'video' && canSimulcast(),
-      codecs: [],
+      codecs: this.kind === 'video' ? videoCodecs : [],
       ...(this.width && this.height ? { width: this.width, height: this.height } : {}),
     };
   }

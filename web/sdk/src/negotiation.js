@@ -12,7 +12,8 @@
  * @property {RTCPeerConnection} connection
  * @property {OpenLink} open
  * @property {(message: ClientMessage) => void} send
- * @property {(sdp: string) => string} heard the peer's description, as the browser is to read it
+ * @property {(sdp: string, mids: import('./transceivers.js').Mids) => string} heard the peer's description, as the browser is to read it
+ * @property {(sdp: string) => string} answering this end's answer, as the browser is to take it
  * @property {() => void} beforeOffer makes the transceivers
  * @property {(sdp: string, peerMids: Mids) => void | Promise<void>} offered the remote offer stands; done when it can be answered
  * @property {(peerMids: Mids) => void} answered the remote answer stands
@@ -112,19 +113,20 @@ export class Negotiation {
   async #takeOffer(offer) {
     if (offer.n <= this.#remoteN) return;
     if (this.#connection.signalingState !== 'stable') await this.#rollback();
-    await this.#connection.setRemoteDescription({ type: 'offer', sdp: this.#parts.heard(offer.sdp) });
+    await this.#connection.setRemoteDescription({ type: 'offer', sdp: this.#parts.heard(offer.sdp, offer.tracks) });
     this.#n = this.#remoteN = offer.n;
     this.#parts.note(`offer ${offer.n} received`);
     await this.#parts.offered(offer.sdp, offer.tracks);
     if (this.#closed) return;
-    await this.#describe(await this.#connection.createAnswer());
+    const { type, sdp } = await this.#connection.createAnswer();
+    await this.#describe({ type, sdp: this.#parts.answering(sdp ?? '') });
     await this.#addEarly();
   }
 
   /** @param {Description} answer */
   async #takeAnswer(answer) {
     if (answer.n !== this.#n || !this.#awaitsAnswer) return;
-    await this.#connection.setRemoteDescription({ type: 'answer', sdp: this.#parts.heard(answer.sdp) });
+    await this.#connection.setRemoteDescription({ type: 'answer', sdp: this.#parts.heard(answer.sdp, {}) });
     this.#awaitsAnswer = false;
     this.#remoteN = answer.n;
     this.#parts.note(`answer ${answer.n} received`);

@@ -8,7 +8,7 @@ import { RemoteTrack } from './remote_track.js';
  * @typedef {import('./protocol.js').ConnectionQuality} ConnectionQuality
  * @typedef {import('./protocol.js').Role} Role
  * @typedef {import('./protocol.js').Presence} Presence
- * @typedef {import('./protocol.js').TrackSource} TrackSource
+ * @typedef {import('./track.js').AnySource} AnySource
  * @typedef {import('./protocol.js').TrackKind} TrackKind
  * @typedef {import('./track.js').Track} Track
  */
@@ -42,7 +42,7 @@ export class Participant extends Emitter {
   }
 
   /**
-   * @param {TrackSource} source
+   * @param {AnySource} source
    * @param {TrackKind} [kind] a shared screen may have both
    * @returns {Track | undefined}
    */
@@ -78,7 +78,7 @@ export class RemoteParticipant extends Participant {
   /**
    * The track that an id names, made or brought up to date.
    * @param {import('./protocol.js').TrackInfo} info
-   * @param {(track: RemoteTrack, size: { width: number, height: number } | null) => void} onSize
+   * @param {(track: RemoteTrack, size: { width: number, height: number } | null) => boolean | void} onSize
    * @returns {{ track: RemoteTrack, added: boolean, muteChanged: boolean }}
    * @internal
    */

@@ -1,9 +1,12 @@
 // The parts of a room, and how they reach each other.
 
+import { bind, bindAll, bindKind, isForwarded, rebind, unbindMix } from './binding.js';
+import { preferred, sendable } from './codecs.js';
 import { SignalingError } from './errors.js';
 import { iceServersFor } from './ice_servers.js';
 import { Links } from './links.js';
 import { LocalParticipant } from './local_participant.js';
+import { Mixes } from './mix.js';
 import { Playback } from './playback.js';
 import { Reporter } from './report.js';
 import { Roster } from './roster.js';
@@ -16,8 +19,7 @@ import { certificates } from './warm.js';
  * @typedef {import('./protocol.js').Codecs} Codecs
  * @typedef {import('./protocol.js').Done} Done
  * @typedef {import('./protocol.js').IceServer} IceServer
- * @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant
- * @typedef {import('./room.js').RoomOptions} RoomOptions
+ * @typedef {import('./hello.js').RoomOptions} RoomOptions
  * @typedef {import('./room_events.js').RoomEvents} RoomEvents
  * @typedef {import('./signaling.js').Signaling} Signaling
  * @typedef {import('./remote_track.js').RemoteTrack} RemoteTrack
@@ -27,6 +29,7 @@ import { certificates } from './warm.js';
  * @property {() => Signaling | null} signaling null while the room is not joined
  * @property {() => boolean} isJoined
  * @property {() => Codecs} codecs
+ * @property {() => import('./protocol.js').Topology} topology
  * @property {() => IceServer[]} iceServers
  * @property {(from: string | null, bytes: Uint8Array, topic: string) => void} data
  * @property {RoomOptions} options
@@ -36,6 +39,7 @@ import { certificates } from './warm.js';
  * @property {LocalParticipant} local
  * @property {Roster} roster
  * @property {Links} links
+ * @property {Mixes} mixes
  * @property {Speakers} speakers
  * @property {Reporter} reporter
  */
@@ -46,6 +50,7 @@ export function makeParts(room) {
   parts.playback = new Playback(() => room.emit('audioPlaybackChanged', parts.playback.isAllowed));
   parts.local = makeLocal(room, parts);
   parts.roster = makeRoster(room, parts);
+  parts.mixes = makeMixes(room, parts);
   parts.links = makeLinks(room, parts);
   parts.speakers = new Speakers({
     local: parts.local,
@@ -92,6 +97,7 @@ function makeLocal(room, parts) {
       parts.links.publishData(bytes, { reliable, to, topic }),
     mediaError: (error) => room.emit('mediaDevicesError', error),
     constraints: (kind) => room.options[kind] ?? true,
+    videoCodecs: () => sendable(room.options.videoCodec),
   });
 }
 
@@ -99,14 +105,40 @@ function makeLocal(room, parts) {
 function makeRoster(room, parts) {
   return new Roster(parts.local, {
     emit: room.emit,
-    sized: (track, size) =>
-      room.signaling()?.send({ t: 'subscribe', track: track.id, on: size !== null, priority: 0, ...size }),
+    sized: (track, size) => {
+      // What a mix hides is wanted at once when the mix ends.
+      if (size === null && parts.mixes.current) return false;
+      return saySize(room, track, size);
+    },
     removed: (id) => parts.links.release(id),
     added: (track) => {
       track.playThrough(parts.playback);
       bind(room, parts, track);
     },
   });
+}
+
+/** @param {RoomHost} room @param {Parts} parts */
+function makeMixes(room, parts) {
+  return new Mixes({
+    request: (message) => request(room, message),
+    isForEveryone: () => room.topology() === 'mcu',
+    sized: (track, size) => saySize(room, track, size),
+    added: (track) => {
+      track.playThrough(parts.playback);
+      bind(room, parts, track);
+    },
+    ended: (track) => unbindMix(room, track),
+    arrived: (kind) => bindKind(room, parts, kind),
+    isForwarded: (kind) => isForwarded(parts, kind),
+    changed: (mix) => room.emit('mixChanged', mix),
+    stateChanged: (state, mix) => room.emit('mixStateChanged', state, mix),
+  });
+}
+
+/** @param {RoomHost} room @param {RemoteTrack} track @param {import('./shown_size.js').Size | null} size */
+function saySize(room, track, size) {
+  room.signaling()?.send({ t: 'subscribe', track: track.id, on: size !== null, priority: 0, ...size });
 }
 
 /** @param {RoomHost} room @param {Parts} parts */
@@ -117,64 +149,20 @@ function makeLinks(room, parts) {
     localTracks: () => parts.local.publishedTracks,
     peerTracks: (peer) => parts.roster.countTracks(peer),
     configuration: () => configuration(room),
-    codecs: room.codecs,
+    codecs: () => preferred(room.codecs(), room.options.videoCodec),
     canAct: (link) =>
       room.signaling()?.isReady === true &&
       (link.peer === null || parts.roster.participant(link.peer)?.presence === 'present'),
-    sourceOf: (id) => (parts.local.tracks.get(id) ?? parts.roster.remoteTrack(id))?.source ?? null,
+    sourceOf: (id) =>
+      (parts.local.tracks.get(id) ?? parts.roster.remoteTrack(id) ?? parts.mixes.track(id))?.source ?? null,
     startKbps: (link, limitBps) => startKbps(link.peer === null ? 1 : parts.roster.remotes.size, limitBps),
-    mapped: (link) => {
-      for (const id of link.receivedIds) {
-        const track = parts.roster.remoteTrack(id);
-        if (track) bind(room, parts, track);
-      }
-      rebind(room, parts, link);
-    },
+    mapped: (link) => bindAll(room, parts, link),
     changed: (link) => room.emit('linkChanged', link),
     data: (_link, bytes, topic, sender) => room.data(sender, bytes, topic),
     opened: (link) => room.emit('linkOpened', link),
     closed: (link) => room.emit('linkClosed', link),
-    retired: (link) => rebind(room, parts, link),
+    retired: (link) => rebind(room, parts, link, { keep: false }),
   });
-}
-
-/**
- * What a link carried may arrive elsewhere now, or be another track's: a server uses its media
- * descriptions again.
- * @param {RoomHost} room
- * @param {Parts} parts
- * @param {import('./link.js').Link} link
- */
-function rebind(room, parts, link) {
-  for (const track of parts.roster.remoteTracks()) {
-    const media = track.mediaStreamTrack;
-    if (media && link.receives(media)) bind(room, parts, track);
-  }
-}
-
-/**
- * Gives a track the media that a link receives for it, once both are known.
- * @param {RoomHost} room
- * @param {Parts} parts
- * @param {RemoteTrack} track
- */
-function bind(room, parts, track) {
-  const participant = /** @type {RemoteParticipant} */ (track.participant);
-  const receivers = parts.links.receiversOf(track.id);
-  const shown = receivers.find((each) => each.track === track.mediaStreamTrack);
-  // What flows already is shown until the newer link has its first packet.
-  const receiver = receivers.find((each) => !each.track.muted) ?? shown ?? receivers[0];
-  for (const each of receivers) each.track.onunmute = () => bind(room, parts, track);
-  track.setMedia(receiver?.track ?? null);
-  parts.links.endUnused((link) => isShown(parts, link));
-  if (track.isSubscribed === Boolean(receiver)) return;
-  track.setSubscribed(Boolean(receiver));
-  room.emit(receiver ? 'trackSubscribed' : 'trackUnsubscribed', track, participant);
-}
-
-/** @param {Parts} parts @param {import('./link.js').Link} link */
-function isShown({ roster }, link) {
-  return [...roster.remoteTracks()].some(({ mediaStreamTrack: media }) => media !== null && link.receives(media));
 }
 
 /** @param {RoomHost} room @returns {RTCConfiguration} */

@@ -5,6 +5,7 @@ import { Track } from './track.js';
 
 /**
  * @typedef {import('./protocol.js').TrackInfo} TrackInfo
+ * @typedef {Omit<TrackInfo, 'source'> & { source: import('./track.js').AnySource }} RemoteInfo
  * @typedef {import('./participant.js').Participant} Participant
  * @typedef {import('./shown_size.js').Size} Size
  *
@@ -22,8 +23,21 @@ const SIZE_SETTLES_MS = 250;
 // No layer is chosen anew for less.
 const SIZE_STEP = 1.1;
 
+/**
+ * @param {import('./protocol.js').Delivery} event
+ * @returns {Delivery}
+ */
+export const deliveryOf = ({ paused, layer, height, temporal, available_bps, reason }) => ({
+  paused,
+  layer: layer ?? null,
+  height: height ?? null,
+  temporal: temporal ?? null,
+  availableBps: available_bps ?? null,
+  reason,
+});
+
 export class RemoteTrack extends Track {
-  /** @type {((size: Size | null) => void) | null} */
+  /** @type {((size: Size | null) => boolean | void) | null} */
   #onSize;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #sizeTimer;
@@ -40,9 +54,9 @@ export class RemoteTrack extends Track {
   #delivery = null;
 
   /**
-   * @param {TrackInfo} info
-   * @param {Participant} participant
-   * @param {(track: RemoteTrack, size: Size | null) => void} onSize
+   * @param {RemoteInfo} info
+   * @param {Participant | null} participant null: everybody's, mixed
+   * @param {(track: RemoteTrack, size: Size | null) => boolean | void} onSize false: it was not said
    */
   constructor(info, participant, onSize) {
     super(info.kind, info.source, info.cid);
@@ -79,7 +93,7 @@ export class RemoteTrack extends Track {
   }
 
   /**
-   * @param {TrackInfo} info
+   * @param {RemoteInfo} info
    * @returns {boolean} whether mute changed
    * @internal
    */
@@ -129,9 +143,15 @@ export class RemoteTrack extends Track {
     this.#sizeTimer ??= setTimeout(() => {
       this.#sizeTimer = undefined;
       if (this.#size === undefined || isNear(this.#size, this.#saidSize)) return;
-      this.#saidSize = this.#size;
-      this.#onSize?.(this.#size);
+      if (this.#onSize?.(this.#size) !== false) this.#saidSize = this.#size;
     }, SIZE_SETTLES_MS);
+  }
+
+  /** The server has forgotten what was said. @internal */
+  sayAgain() {
+    const said = this.#saidSize;
+    this.#saidSize = undefined;
+    if (said !== undefined) this.#say(said);
   }
 
   /** @internal */

@@ -29,16 +29,20 @@ function forServer(link, numbers) {
  * @param {Topology} topology
  * @param {number} links open ones of this client
  * @param {number} people
+ * @param {boolean} [isMixed] whether the server mixes for this client
  */
-export function countStreams(topology, links, people) {
+export function countStreams(topology, links, people, isMixed = false) {
   switch (topology) {
     case 'mesh':
       return { uplinks: links, downlinks: links, server: { uplinks: 0, downlinks: 0 } };
     case 'sfu':
       return {
         uplinks: links,
-        downlinks: people - 1,
-        server: { uplinks: people * (people - 1), downlinks: people },
+        downlinks: isMixed ? links : people - 1,
+        server: {
+          uplinks: isMixed ? (people - 1) ** 2 + links : people * (people - 1),
+          downlinks: people,
+        },
       };
     case 'mcu':
       return { uplinks: links, downlinks: links, server: { uplinks: people, downlinks: people } };

@@ -1,21 +1,21 @@
 // A room, as an app sees it.
 
-import { ownCodecs } from './codecs.js';
 import { Emitter } from './emitter.js';
 import { SignalingError } from './errors.js';
+import { helloOf } from './hello.js';
 import { resumeLevels } from './level.js';
 import { fromBase64 } from './links.js';
 import { makeParts } from './parts.js';
 import { countStreams, linkReports } from './report.js';
+import { deliveryOf } from './remote_track.js';
 import { ResumeStore } from './resume_store.js';
 import { Signaling } from './signaling.js';
-import { canSimulcast } from './simulcast.js';
 import { roomIn } from './token.js';
 import { certificate, warm } from './warm.js';
 
 /**
+ * @typedef {import('./hello.js').RoomOptions} RoomOptions
  * @typedef {import('./protocol.js').Welcome} Welcome
- * @typedef {import('./protocol.js').Hello} Hello
  * @typedef {import('./protocol.js').ServerFrame} ServerFrame
  * @typedef {import('./protocol.js').RoomInfo} RoomInfo
  * @typedef {import('./protocol.js').Role} Role
@@ -25,17 +25,6 @@ import { certificate, warm } from './warm.js';
  * @typedef {import('./room_events.js').ChatMessage} ChatMessage
  * @typedef {import('./room_events.js').End} End
  * @typedef {'disconnected' | 'connecting' | 'connected' | 'reconnecting'} RoomState
- *
- * @typedef {object} RoomOptions
- * @property {string} [room] its name, 1 to 64 letters, digits, `-`, `_`
- * @property {string} [name] the name to show for oneself
- * @property {TopologyPolicy} [topology] wished for by whoever creates the room
- * @property {import('./local_track.js').LocalTrack[]} [tracks] published at once
- * @property {RTCIceTransportPolicy} [iceTransportPolicy] `relay`: by TURN only
- * @property {import('./ice_servers.js').RelayTransport} [relayTransport] use relays over this alone
- * @property {MediaTrackConstraints} [video]
- * @property {MediaTrackConstraints} [audio]
- * @property {Storage | null} [storage] where a reloaded page finds itself; default sessionStorage
  */
 
 /** @extends {Emitter<RoomEvents>} */
@@ -59,6 +48,7 @@ export class Room extends Emitter {
   #local;
   #roster;
   #links;
+  #mixes;
   #speakers;
   #reporter;
 
@@ -71,6 +61,7 @@ export class Room extends Emitter {
       signaling: () => this.#signaling,
       isJoined: () => this.#state === 'connected' || this.#state === 'reconnecting',
       codecs: () => this.#info.codecs,
+      topology: () => this.#topology,
       iceServers: () => this.#iceServers,
       data: (from, bytes, topic) => this.#data(from, bytes, topic),
       options,
@@ -79,6 +70,7 @@ export class Room extends Emitter {
     this.#local = parts.local;
     this.#roster = parts.roster;
     this.#links = parts.links;
+    this.#mixes = parts.mixes;
     this.#speakers = parts.speakers;
     this.#reporter = parts.reporter;
   }
@@ -120,7 +112,7 @@ export class Room extends Emitter {
     this.#local.name = this.#options.name ?? '';
     for (const track of this.#options.tracks ?? []) this.#local.addTrack(track);
     this.#signaling = new Signaling(url, new ResumeStore(name, this.#options.storage), {
-      hello: () => this.#hello(),
+      hello: () => helloOf(this.#options, this.#local, { room: this.#info.name, token: this.#token }),
       welcome: (welcome, fresh) => this.#welcome(welcome, fresh),
       resumed: () => this.#reconnected(),
       event: (frame) => this.#event(frame),
@@ -177,6 +169,10 @@ export class Room extends Emitter {
   get links() {
     return this.#links.all;
   }
+  /** One picture and one sound of everybody, in place of their tracks; null while those come. */
+  get mix() {
+    return this.#mixes.current;
+  }
   /** Loudest first. */
   get activeSpeakers() {
     return this.#speakers.active;
@@ -197,7 +193,7 @@ export class Room extends Emitter {
     return {
       topology: this.#topology,
       epoch: this.#epoch,
-      ...countStreams(this.#topology, links.length, people),
+      ...countStreams(this.#topology, links.length, people, this.mix !== null),
       links,
     };
   }
@@ -205,6 +201,15 @@ export class Room extends Emitter {
   /** @param {string} text @param {{ to?: string[] }} [options] default: to everyone */
   async sendChat(text, { to = [] } = {}) {
     await this.#request({ t: 'chat', text, to });
+  }
+
+  /**
+   * Asks the server to mix for this client, or to forward again, or for another arrangement. In a
+   * room whose topology is `mcu` it mixes for everybody.
+   * @param {import('./mix.js').MixWish} [wish] default: `{ on: true }`; what is absent stays as it is
+   */
+  takeMix(wish) {
+    return this.#mixes.take(wish);
   }
 
   /** @param {TopologyPolicy} policy */
@@ -254,20 +259,6 @@ export class Room extends Emitter {
     return this.#signaling.request(message);
   }
 
-  /** @returns {Omit<Hello, 'resume'>} */
-  #hello() {
-    const { topology } = this.#options;
-    return {
-      versions: [1],
-      room: this.#info.name,
-      name: this.#local.name || 'Guest',
-      capabilities: { codecs: ownCodecs(), simulcast: canSimulcast(), topologies: [] },
-      tracks: this.#local.localTracks.map((track) => track.describe()),
-      ...(this.#token ? { token: this.#token } : {}),
-      ...(topology ? { topology } : {}),
-    };
-  }
-
   /** @param {Welcome} welcome @param {boolean} fresh */
   #welcome(welcome, fresh) {
     this.#info = welcome.room;
@@ -278,6 +269,7 @@ export class Room extends Emitter {
     if (fresh) this.#links.supersede((peer) => !present.has(peer));
     this.#local.welcome(welcome.self, fresh);
     this.#roster.reset(welcome.participants, { linger: fresh });
+    this.#mixes.apply(welcome.mix, { fresh });
     this.#links.reset(welcome.links);
     this.#links.start();
     this.#speakers.start();
@@ -304,6 +296,7 @@ export class Room extends Emitter {
     this.#state = 'disconnected';
     this.#speakers.stop();
     this.#reporter.stop();
+    this.#mixes.clear();
     this.#links.end();
     this.#roster.reset([]);
     this.#local.leave(stopTracks);
@@ -328,7 +321,11 @@ export class Room extends Emitter {
       case 'quality':
         return this.#quality(frame);
       case 'delivery':
-        return this.#links.all.has(frame.link) ? this.#roster.deliveryEvent(frame) : undefined;
+        return this.#links.all.has(frame.link) ? this.#delivery(frame) : undefined;
+      case 'mix':
+        return this.#mixes.apply(frame.mix);
+      case 'mix_state':
+        return this.#mixes.stateEvent(frame);
       case 'speakers':
         return this.#speakers.tell(frame.participants.flatMap((id) => this.#roster.participant(id) ?? []));
       case 'room':
@@ -374,6 +371,14 @@ export class Room extends Emitter {
     this.emit('connectionQualityChanged', quality, participant);
   }
 
+  /** @param {import('./protocol.js').Delivery} event */
+  #delivery(event) {
+    const mix = this.mix;
+    if (mix?.video.id !== event.track) return this.#roster.deliveryEvent(event);
+    mix.video.setDelivery(deliveryOf(event));
+    this.emit('mixDeliveryChanged', mix);
+  }
+
   /** @param {import('./protocol.js').TopologyEvent} event */
   #topologyEvent(event) {
     this.#links.moved(event.epoch);
@@ -382,6 +387,7 @@ export class Room extends Emitter {
     this.#epoch = event.epoch;
     this.#speakers.restart();
     if (event.kind !== 'sfu') this.#roster.forgetDeliveries();
+    if (event.kind === 'mesh') this.#mixes.apply(undefined);
     this.emit('topologyChanged', event.kind, event);
   }
 }

@@ -2,6 +2,7 @@
 
 /**
  * @typedef {import('./link.js').Link} Link
+ * @typedef {import('./mix.js').Mix} Mix
  * @typedef {import('./participant.js').Participant} Participant
  * @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant
  * @typedef {import('./track.js').Track} Track
@@ -32,6 +33,12 @@
  * @property {[track: Track, participant: Participant]} trackUnmuted
  * @property {[track: RemoteTrack, participant: RemoteParticipant]} trackDeliveryChanged in which layer
  *   the server forwards it, and why: `track.delivery`
+ * @property {[mix: Mix | null]} mixChanged the server mixes from now on, another one, in another
+ *   arrangement, or not any more
+ * @property {[state: import('./mix.js').MixState, mix: Mix]} mixStateChanged
+ * @property {[track: RemoteTrack]} mixTrackSubscribed a mix's sound or picture arrives: attach it now
+ * @property {[track: RemoteTrack]} mixTrackUnsubscribed
+ * @property {[mix: Mix]} mixDeliveryChanged in which rendition the picture comes, and why
  * @property {[speakers: Participant[]]} activeSpeakersChanged loudest first
  * @property {[quality: import('./protocol.js').ConnectionQuality, participant: Participant]} connectionQualityChanged
  * @property {[bytes: Uint8Array, participant: RemoteParticipant | undefined, topic: string]} dataReceived

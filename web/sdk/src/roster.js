@@ -1,7 +1,7 @@
 // Who is in the room and what they publish: the server's picture, as objects that last.
 
 import { RemoteParticipant } from './participant.js';
-import { RemoteTrack } from './remote_track.js';
+import { RemoteTrack, deliveryOf } from './remote_track.js';
 
 /**
  * @typedef {import('./protocol.js').ParticipantInfo} ParticipantInfo
@@ -15,7 +15,7 @@ import { RemoteTrack } from './remote_track.js';
  *
  * @typedef {object} RosterHost
  * @property {<K extends keyof RoomEvents>(event: K, ...args: RoomEvents[K]) => void} emit
- * @property {(track: RemoteTrack, size: { width: number, height: number } | null) => void} sized
+ * @property {(track: RemoteTrack, size: { width: number, height: number } | null) => boolean | void} sized
  * @property {(track: RemoteTrack) => void} added a track to be bound to its media
  * @property {(id: string) => void} removed somebody has gone
  */
@@ -132,14 +132,7 @@ export class Roster {
   deliveryEvent(event) {
     const track = this.remoteTrack(event.track);
     if (!track) return;
-    track.setDelivery({
-      paused: event.paused,
-      layer: event.layer ?? null,
-      height: event.height ?? null,
-      temporal: event.temporal ?? null,
-      availableBps: event.available_bps ?? null,
-      reason: event.reason,
-    });
+    track.setDelivery(deliveryOf(event));
     this.#host.emit('trackDeliveryChanged', track, /** @type {RemoteParticipant} */ (track.participant));
   }
 

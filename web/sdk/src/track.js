@@ -5,6 +5,7 @@ import { Emitter } from './emitter.js';
 /**
  * @typedef {import('./protocol.js').TrackKind} TrackKind
  * @typedef {import('./protocol.js').TrackSource} TrackSource
+ * @typedef {TrackSource | 'mix'} AnySource
  * @typedef {import('./participant.js').Participant} Participant
  * @typedef {import('./playback.js').Playback} Playback
  * @typedef {import('./shown_size.js').Size} Size
@@ -15,7 +16,7 @@ import { Emitter } from './emitter.js';
 export class Track extends Emitter {
   /** The server's name for it; empty for a local track until it is published. */
   id = '';
-  /** Whose it is. @type {Participant | null} */
+  /** Whose it is; null for a mix. @type {Participant | null} */
   participant = null;
   /** Picture size in pixels, where known. @type {number | undefined} */
   width;
@@ -31,14 +32,14 @@ export class Track extends Emitter {
 
   /**
    * @param {TrackKind} kind
-   * @param {TrackSource} source
+   * @param {AnySource} source
    * @param {string} cid
    */
   constructor(kind, source, cid) {
     super();
     /** `audio` or `video`. */
     this.kind = kind;
-    /** `camera`, `microphone` or `screen`. */
+    /** `camera`, `microphone` or `screen`; `mix` of what the server mixes. */
     this.source = source;
     /** The publisher's own name for it. */
     this.cid = cid;

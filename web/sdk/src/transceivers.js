@@ -200,6 +200,12 @@ export class Transceivers {
     return this.#live.some((each) => each.receiver.track === media);
   }
 
+  /** @param {MediaStreamTrack} media @returns {string | undefined} the peer's track that arrives as it */
+  trackOf(media) {
+    const mid = this.#live.find((each) => each.receiver.track === media)?.mid;
+    return mid ? this.#received.get(mid) : undefined;
+  }
+
   /** @returns {{ sender: RTCRtpSender, track: LocalTrack, rids: string[] }[]} */
   get senders() {
     return [...this.#sent].map(([transceiver, track]) => ({

@@ -12,6 +12,7 @@ function end(offerer) {
     open: { link: 'l_1', epoch: 2, kind: 'mesh', peer: 'p_b', offerer },
     send: (message) => sent.push(message),
     heard: (sdp) => sdp,
+    answering: (sdp) => sdp,
     beforeOffer: () => seen.push('beforeOffer'),
     offered: (_sdp, mids) => seen.push(['offered', mids]),
     answered: (mids) => seen.push(['answered', mids]),

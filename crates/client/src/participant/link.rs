@@ -319,6 +319,9 @@ impl Link {
         }
         let begins = receiving.reception.is_none();
         let reception = receiving.reception.get_or_insert_with(|| Reception::new(codec, config.clock, now));
+        if let Some(report) = packet.report {
+            reception.report(report);
+        }
         reception.push(Packet {
             sequence: packet.seq,
             timestamp: packet.timestamp,

@@ -23,7 +23,9 @@ use std::{
 };
 
 pub use madang_media::session::{CandidateKind, Certificate};
-use madang_protocol::{ChatLine, ClientMessage, LinkId, LinkPath, ParticipantId, Stats, Subscribe, Topology, TrackId};
+use madang_protocol::{
+    ChatLine, ClientMessage, LinkId, LinkPath, ParticipantId, Stats, Subscribe, TakeMix, Topology, TrackId,
+};
 
 pub use io::{
     Config, Content, DataChannel, Event, Ice, Input, Kinds, Output, Publication, StreamId, StreamInput, StreamOutput,
@@ -215,6 +217,11 @@ impl Participant {
             self.links.iter_mut().for_each(|link| link.pause(&wish.track, self.now));
         }
         self.signaling.request(ClientMessage::Subscribe(wish));
+    }
+
+    /// Asks for the mix in place of everybody's tracks, or for those.
+    pub fn take_mix(&mut self, wish: TakeMix) {
+        self.signaling.request(ClientMessage::TakeMix(wish));
     }
 
     /// Writes a line of text to everyone.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use madang_media::session::SenderReport;
+
 use super::{Arrival, Assembler, Continuity, Frame, Packet};
 use crate::{
     clip::{Codec, Size},
@@ -93,6 +95,9 @@ pub struct Received {
     pub is_keyframe: bool,
     /// Whether a decoder could show it.
     pub is_shown: bool,
+    /// When it was captured by its sender's clock, in microseconds since 1970, once a sender report
+    /// (RFC 3550 §6.4.1) has told.
+    pub captured_us: Option<i64>,
 }
 
 /// See the module.
@@ -108,6 +113,7 @@ pub struct Reception {
     last_timestamp: Option<u32>,
     interval: Duration,
     asked: Option<Instant>,
+    report: Option<SenderReport>,
     figures: Figures,
 }
 
@@ -125,6 +131,7 @@ impl Reception {
             last_timestamp: None,
             interval: INTERVAL,
             asked: None,
+            report: None,
             figures: Figures::default(),
         }
     }
@@ -140,6 +147,11 @@ impl Reception {
         self.figures.packets += 1;
         self.figures.bytes += packet.payload.len() as u64;
         self.assembler.push(packet);
+    }
+
+    /// Takes the stream's newest sender report.
+    pub fn report(&mut self, report: SenderReport) {
+        self.report = Some(report);
     }
 
     /// Gives up packets that did not come in time.
@@ -205,7 +217,8 @@ impl Reception {
         if is_shown {
             self.show(&frame);
         }
-        Received { frame, is_keyframe, is_shown }
+        let captured_us = self.report.map(|report| report.moment_us(frame.timestamp, self.codec.clock_rate()));
+        Received { frame, is_keyframe, is_shown, captured_us }
     }
 
     fn show(&mut self, frame: &Frame) {

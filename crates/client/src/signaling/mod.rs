@@ -303,6 +303,9 @@ impl Signaling {
             room: welcome.room.clone(),
             ice_servers: welcome.ice_servers.clone(),
         }];
+        if welcome.mix.is_some() {
+            events.push(Event::Mix(welcome.mix.clone()));
+        }
         self.roster.welcome(welcome, &mut events);
         self.outputs.extend(events.into_iter().map(Output::Event));
     }

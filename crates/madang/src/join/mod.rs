@@ -22,7 +22,9 @@ use madang_client::{
     relay::Transport,
     signaling::{self, End, Settings},
 };
-use madang_protocol::{Capabilities, Codecs, LinkId, Topology, TopologyPolicy, TrackId, TrackSource};
+use madang_protocol::{
+    Capabilities, Codecs, LinkId, MixLayout, TakeMix, Topology, TopologyPolicy, TrackId, TrackSource,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::native::{Engine, Interfaces, ServerAddress, Trust, client_config};
@@ -55,9 +57,17 @@ pub(crate) struct Options {
     /// Publish a tone of so many hertz.
     #[arg(long, value_name = "HZ")]
     tone: Option<u32>,
-    /// Write each received track to a WebM file in this folder.
+    /// Write what is received to WebM files in this folder: each track to one of its own, and a mix to
+    /// one with picture and sound.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Take the server's mix of everybody in place of their tracks. (In a room whose topology is mcu
+    /// everybody does.)
+    #[arg(long)]
+    mix: bool,
+    /// How people are arranged in the mix.
+    #[arg(long, value_name = "LAYOUT", value_parser = parse_layout)]
+    layout: Option<MixLayout>,
     /// Leave after so long; without it, on Ctrl-C or when the server ends it.
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -124,6 +134,12 @@ fn parse_topology(text: &str) -> Result<TopologyPolicy, String> {
     serde_json::from_value(text.into()).map_err(|_| "auto, mesh, sfu and mcu are allowed".into())
 }
 
+fn parse_layout(text: &str) -> Result<MixLayout, String> {
+    let kind = serde_json::json!({ "kind": text.replace('-', "_") });
+    let known = serde_json::from_value(kind).ok().filter(|layout| !matches!(layout, MixLayout::Custom { .. }));
+    known.ok_or_else(|| "auto, grid, speaker, presentation and picture-in-picture are allowed".into())
+}
+
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     crate::log::start(&options.log_level, madang_server::config::LogFormat::Text)?;
     let (address, room) = ServerAddress::of_room(&options.url)?;
@@ -157,7 +173,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let recorder = options.record.as_deref().map(Recorder::new).transpose()?;
     let (began, end, owners) = (Instant::now(), None, HashMap::new());
     let (relay, links) = (None, BTreeMap::new());
-    Call { options, kinds, engine, place, recorder, began, end, owners, relay, links }.run()
+    let mixed = Vec::new();
+    Call { options, kinds, engine, place, recorder, began, end, owners, mixed, relay, links }.run()
 }
 
 /// Chance, for numbers on which nothing secret hangs.
@@ -218,7 +235,7 @@ fn capabilities(publications: &[Publication]) -> Capabilities {
     Capabilities {
         codecs: Codecs { audio: vec!["OPUS".to_owned()], video },
         simulcast: true,
-        topologies: vec![Topology::Mesh, Topology::Sfu],
+        topologies: vec![Topology::Mesh, Topology::Sfu, Topology::Mcu],
     }
 }
 
@@ -232,6 +249,8 @@ struct Call<'a> {
     end: Option<End>,
     /// Who published each track, by name: people leave before the summary is made.
     owners: HashMap<TrackId, String>,
+    /// The tracks of mixes that came.
+    mixed: Vec<TrackId>,
     /// How the relay was reached, once there was one.
     relay: Option<Transport>,
     /// Links to other participants and the way that they went last.
@@ -286,6 +305,11 @@ impl Call<'_> {
             line.print(self.options.json);
         }
         match event {
+            Event::Frame(track, codec, received) if self.mixed.contains(track) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.mixed(*codec, received)?;
+                }
+            }
             Event::Frame(track, codec, received) => {
                 if let (Some(recorder), Some(owner)) = (&mut self.recorder, self.owners.get(track)) {
                     recorder.frame(owner, track, *codec, received)?;
@@ -305,6 +329,17 @@ impl Call<'_> {
             }
             Event::Signaling(signaling::Event::TrackAdded(owner, track)) => {
                 self.owners.insert(track.id.clone(), tell::name(roster, Some(owner)));
+            }
+            Event::Signaling(signaling::Event::Joined { .. }) if self.options.mix || self.options.layout.is_some() => {
+                let wish = TakeMix { on: true, layout: self.options.layout.clone(), hide_self: None };
+                self.engine.with(self.place, |participant| participant.take_mix(wish));
+            }
+            Event::Signaling(signaling::Event::Mix(Some(mix))) => {
+                for track in [&mix.audio, &mix.video] {
+                    if self.owners.insert(track.clone(), "mix".to_owned()).is_none() {
+                        self.mixed.push(track.clone());
+                    }
+                }
             }
             Event::Signaling(signaling::Event::Ended(end)) => self.end = Some(end.clone()),
             _ => {}

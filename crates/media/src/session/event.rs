@@ -79,6 +79,16 @@ pub struct SenderReport {
     pub timestamp: u32,
 }
 
+impl SenderReport {
+    /// The moment of the sender's clock, in microseconds since 1970, that a timestamp of the stream
+    /// stands for. `rate` is the stream's, in Hz.
+    #[must_use]
+    pub fn moment_us(self, timestamp: u32, rate: u32) -> i64 {
+        let ticks = i64::from(timestamp.wrapping_sub(self.timestamp).cast_signed());
+        self.at_us.cast_signed().saturating_add(ticks * 1_000_000 / i64::from(rate.max(1)))
+    }
+}
+
 /// How a picture is turned, as its sender has said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Orientation(pub(super) str0m::rtp::VideoOrientation);
@@ -86,6 +96,12 @@ pub struct Orientation(pub(super) str0m::rtp::VideoOrientation);
 impl Orientation {
     pub(crate) fn on_wire(self) -> u8 {
         self.0 as u8
+    }
+
+    /// By how many quarters it is to be turned clockwise to be upright (3GPP TS 26.114 §7.4.5, as
+    /// browsers understand it).
+    pub(crate) fn quarter_turns(self) -> u8 {
+        self.on_wire() & 3
     }
 }
 

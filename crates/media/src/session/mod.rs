@@ -14,6 +14,7 @@ mod negotiation;
 mod outgoing;
 mod path;
 mod peer;
+mod types;
 
 use std::{
     collections::HashMap,

@@ -15,7 +15,7 @@ use super::{
     link::{Path, TrackKey},
     select::Target,
     speakers::last_speakers,
-    track::{MediaRoom, Track},
+    track::{MediaRoom, Owner, Track},
 };
 use crate::session::{Estimate, LayerId};
 
@@ -59,11 +59,13 @@ impl Sfu {
             self.listen(now, *key, room);
         }
         self.rooms = rooms;
+        self.tell_mixers_speakers(now);
         for key in 0..self.links.capacity() {
             let due = |link: &Link| link.connected && link.bandwidth.divide_at <= now;
             if self.links.get(key).is_some_and(due) {
                 self.divide(now, key);
             }
+            self.settle_mix(now, key);
         }
         for place in 0..self.tracks.capacity() {
             self.follow_need(now, place);
@@ -79,14 +81,14 @@ impl Sfu {
             track.voice.is_speaking(now).then(|| (*place, track.voice.loudness()))
         });
         room.speakers.update(loud);
-        let who = |place: &TrackKey| links.get(tracks.get(*place)?.owner).map(|link| link.participant.clone());
+        let who = |place: &TrackKey| links.get(tracks.get(*place)?.owner.link()?).map(|link| link.participant.clone());
         let mut speaking: Vec<ParticipantId> = Vec::new();
         for participant in room.speakers.list().iter().filter_map(who) {
             if !speaking.contains(&participant) {
                 speaking.push(participant);
             }
         }
-        let owner = |place: &TrackKey| tracks.get(*place).map(|track| track.owner);
+        let owner = |place: &TrackKey| tracks.get(*place).and_then(|track| track.owner.link());
         room.speaking.clear();
         room.speaking.extend(room.speakers.list().iter().filter_map(owner));
         let cameras = || room.tracks.iter().filter(|place| tracks.get(**place).is_some_and(Track::is_camera));
@@ -121,8 +123,10 @@ impl Sfu {
                 track.decide_sound(key, place);
                 continue;
             }
-            let speaks = room.speaking.contains(&track.owner);
-            let on_stage = room.on_stage.as_ref().is_none_or(|stage| stage.contains(&track.owner));
+            let owner = track.owner.link();
+            let speaks = owner.is_some_and(|owner| room.speaking.contains(&owner));
+            let stage = room.on_stage.as_ref().zip(owner);
+            let on_stage = stage.is_none_or(|(stage, owner)| stage.contains(&owner));
             wanted.extend(track.wanted(now, key, place, speaks, on_stage));
         }
         let rate = BitsPerSecond(rate);
@@ -198,12 +202,16 @@ impl Sfu {
 
     /// Tells a publisher which layers somebody needs.
     fn follow_need(&mut self, now: Instant, place: TrackKey) {
+        let mixed = self.choose_mixed(now, place);
         let Some(track) = self.tracks.get_mut(place) else { return };
         if track.kind == TrackKind::Audio {
             return;
         }
-        let live = track.activity.live(now);
+        let live = track.live(now);
         let mut need = Need::default();
+        if let Some((current, target, height)) = mixed {
+            need.add(current, target, Some(height));
+        }
         for subscription in track.subscriptions.iter().filter(|subscription| subscription.open) {
             let target = subscription.selector.target().map(|target| target.layer);
             let height = subscription.wish.as_ref().and_then(|wish| wish.height);
@@ -215,9 +223,13 @@ impl Sfu {
             let absent = need.layers.contains(layer) && !live.contains(layer) && !track.muted;
             *missing = if absent { missing.or(Some(now)) } else { None };
         }
+        let owner = match track.owner {
+            Owner::Link(owner) => owner,
+            Owner::Mixer(room, mixed) => return self.demand_mixed(room, mixed, place, need.layers),
+        };
         let Some(told) = track.demand.update(now, need) else { return };
         let event = demand::event(track.id.clone(), told, &track.rids());
-        if let Some(owner) = self.links.get(track.owner) {
+        if let Some(owner) = self.links.get(owner) {
             self.outputs.push_back(Output::Event { room: owner.room, event });
         }
     }
@@ -269,7 +281,7 @@ impl Track {
         speaks: bool,
         on_stage: bool,
     ) -> Option<Wanted<TrackKey>> {
-        let live = self.activity.live(now);
+        let live = self.live(now);
         let layers = self.candidates(now, live);
         let rank = match self.source {
             TrackSource::Screen => Rank::Screen,

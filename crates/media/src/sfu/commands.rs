@@ -11,7 +11,7 @@ use super::{
     demand,
     link::{Bandwidth, TrackKey},
     newcomers::Newcomers,
-    track::{Subscription, Track, rids},
+    track::{Owner, Subscription, Track, rids},
 };
 use crate::session::{Role, Session, SessionConfig, VideoCodec};
 
@@ -37,15 +37,19 @@ impl Sfu {
             }
             MediaCommand::RemoveTrack { track } => self.remove_track(&track),
             MediaCommand::MuteTrack { track, muted } => {
-                if let Some(track) = self.track_by_id.get(&track) {
-                    self.tracks[*track].muted = muted;
+                if let Some(&place) = self.track_by_id.get(&track) {
+                    self.tracks[place].muted = muted;
+                    if let Some(room) = self.room_of(place) {
+                        self.mute_mixed(room, place, muted);
+                    }
                 }
             }
             MediaCommand::Watch { link, wish } => self.with_link(&link, |this, key| this.watch(now, key, wish)),
             MediaCommand::Limit { link, max_receive_bps } => {
                 self.with_link(&link, |this, key| this.links[key].bandwidth.limit = max_receive_bps);
             }
-            MediaCommand::Describe { .. } | MediaCommand::Mix { .. } => {}
+            MediaCommand::Describe { link, person } => self.with_link(&link, |this, key| this.describe(key, person)),
+            MediaCommand::Mix { link, mix } => self.with_link(&link, |this, key| this.mix(now, key, mix)),
             MediaCommand::End => self.end(room),
         }
     }
@@ -62,20 +66,25 @@ impl Sfu {
             return;
         }
         let codec = open.video_codec.as_deref().and_then(VideoCodec::from_name);
+        let mix_codec = open.mix_codec.as_deref().and_then(VideoCodec::from_name);
         let config = SessionConfig {
             role: Role::Server,
-            video: codec.into_iter().collect(),
+            video: codec.into_iter().chain(mix_codec.filter(|mix| Some(*mix) != codec)).collect(),
             certificate: self.config.certificate.clone(),
             candidates: self.config.candidates.clone(),
         };
         let mut session = Session::new(&config, now);
-        let ufrag = session.ufrag();
+        let (ufrag, types) = (session.ufrag(), session.video_types());
         let key = self.links.insert(Link {
             name: open.link.clone(),
             room,
             participant: open.participant,
             session,
+            person: open.person.clone(),
             codec,
+            mix_codec,
+            types,
+            mix: None,
             simulcast: open.simulcast,
             up: HashMap::new(),
             down: HashMap::new(),
@@ -96,16 +105,20 @@ impl Sfu {
         self.demux.name(key as u32, ufrag);
         let others = self.rooms.entry(room).or_default();
         others.links.push(key);
-        for track in others.tracks.clone() {
-            self.subscribe(key, track);
+        let tracks = others.tracks.clone();
+        self.describe(key, open.person);
+        match open.mix {
+            Some(mix) if self.config.mixer.is_some() => self.open_mixed(now, key, mix),
+            _ => tracks.into_iter().for_each(|track| self.subscribe(key, track)),
         }
         self.drain(now, key);
     }
 
     /// Gives a link a track of somebody else's.
-    fn subscribe(&mut self, key: usize, track: TrackKey) {
+    pub(super) fn subscribe(&mut self, key: usize, track: TrackKey) {
         let (link, of) = (&mut self.links[key], &mut self.tracks[track]);
-        if of.owner == key || (of.kind == TrackKind::Video && link.codec.is_none()) {
+        if of.owner == Owner::Link(key) || !link.takes_others() || (of.kind == TrackKind::Video && link.codec.is_none())
+        {
             return;
         }
         let Some(line) = link.session.send_track(of.id.clone(), of.kind) else { return };
@@ -113,6 +126,12 @@ impl Sfu {
         link.to_offer = true;
         let wish = link.wish(&of.id).cloned();
         of.subscriptions.push(Subscription::new(key, line, wish, of.kind));
+    }
+
+    /// The room that a participant's track is in.
+    fn room_of(&self, place: TrackKey) -> Option<RoomKey> {
+        let owner = self.tracks.get(place)?.owner.link()?;
+        self.links.get(owner).map(|link| link.room)
     }
 
     fn add_track(&mut self, now: Instant, key: usize, info: TrackInfo) {
@@ -128,7 +147,7 @@ impl Sfu {
         link.to_offer = true;
         let room = link.room;
         let id = info.id.clone();
-        let track = Track::new(info, key, line, rids, now);
+        let track = Track::new(info, Owner::Link(key), line, rids, now);
         if track.kind == TrackKind::Video {
             // The room forgets what it was told of a track's link when that is replaced.
             let event = demand::event(id.clone(), track.demand.told(), &track.rids());
@@ -137,17 +156,21 @@ impl Sfu {
         let track = self.tracks.insert(track);
         self.links[key].up.insert(line, track);
         self.track_by_id.insert(id, track);
-        let Some(room) = self.rooms.get_mut(&room) else { return };
-        room.tracks.push(track);
-        for other in room.links.clone() {
+        let Some(of) = self.rooms.get_mut(&room) else { return };
+        of.tracks.push(track);
+        for other in of.links.clone() {
             self.subscribe(other, track);
         }
+        self.mix_track(room, track);
     }
 
     fn remove_track(&mut self, id: &TrackId) {
         let Some(key) = self.track_by_id.remove(id) else { return };
+        if let Some(room) = self.room_of(key) {
+            self.unmix_track(room, key);
+        }
         let track = self.tracks.remove(key);
-        if let Some(owner) = self.links.get_mut(track.owner) {
+        if let Some(owner) = track.owner.link().and_then(|owner| self.links.get_mut(owner)) {
             owner.up.remove(&track.line);
             owner.session.release(track.line);
             owner.to_offer = true;
@@ -173,6 +196,8 @@ impl Sfu {
         {
             subscription.wish = Some(wish.clone());
         }
+        self.watch_mix(key, &wish);
+        let link = &mut self.links[key];
         link.wishes.insert(wish.track.clone(), wish);
     }
 
@@ -219,6 +244,13 @@ impl Sfu {
 
     /// Forgets a link, and what was published on it.
     pub(super) fn close(&mut self, key: usize) {
+        let Some(room) = self.links.get(key).map(|link| link.room) else { return };
+        let published: Vec<TrackKey> = self.links[key].up.values().copied().collect();
+        for track in published {
+            self.unmix_track(room, track);
+        }
+        self.drop_mix(key);
+        self.leave_mix(room, key);
         let link = self.links.remove(key);
         self.by_name.remove(&link.name);
         self.demux.forget(key as u32);

@@ -7,11 +7,13 @@ use madang_protocol::TrackKind;
 use super::{
     Sfu,
     layers::LayerSet,
+    link::TrackKey,
     rewrite::{Incoming, Numbers, Outcome},
     select::Verdict,
-    track::Subscription,
+    track::{Owner, Subscription},
 };
 use crate::{
+    mcu::Video,
     payload::{Patch, PayloadInfo},
     session::{Line, MediaPacket, OutgoingPacket, VideoCodec},
 };
@@ -23,28 +25,61 @@ struct Arrived<'a> {
     codec: Option<VideoCodec>,
     /// The layers that its publisher sends at present.
     live: LayerSet,
+    /// When it was captured, as far as that is known.
+    at: Instant,
 }
 
 impl Sfu {
     pub(super) fn forward(&mut self, now: Instant, key: usize, packet: MediaPacket) {
         self.counters.received += 1;
-        let Self { links, tracks, counters, dirty, packets, .. } = self;
-        let Some(link) = links.get(key) else { return };
-        let Some(track) = link.up.get(&packet.line).and_then(|place| tracks.get_mut(*place)) else { return };
-        let codec = link.codec.filter(|_| track.kind == TrackKind::Video);
+        let Some(link) = self.links.get(key) else { return };
+        let Some(&place) = link.up.get(&packet.line) else { return };
+        let Some(track) = self.tracks.get_mut(place) else { return };
+        let codec = if track.kind == TrackKind::Video { link.codec_of(packet.payload_type) } else { None };
         let info = match (track.kind, codec) {
             (TrackKind::Video, Some(codec)) => PayloadInfo::parse(codec, &packet.payload).unwrap_or_default(),
             _ => PayloadInfo::SOUND,
         };
+        let (room, is_mixed) = (link.room, track.is_mixed);
         track.saw(now, &packet, &info);
         // Whoever gets this layer can't ask for what the forwarder has not got itself.
         let ask = packet.lost && track.kind == TrackKind::Video && track.keyframes.request(now, packet.layer);
-        let place = link.up.get(&packet.line).copied().filter(|_| ask);
-        let arrived = Arrived { packet: &packet, info: &info, codec, live: track.activity.live(now) };
+        if is_mixed {
+            let video = codec.map(|codec| Video { info: &info, codec, live: track.live(now) });
+            self.feed_mixer(now, room, place, &packet, video.as_ref());
+        }
+        self.pass_on(now, now, place, &packet, &info, codec);
+        if ask {
+            self.ask_keyframe(now, place, packet.layer);
+        }
+    }
+
+    /// Gives a track's packet, which was captured or came in at `at`, to all who get it.
+    pub(super) fn pass_on(
+        &mut self,
+        now: Instant,
+        at: Instant,
+        place: TrackKey,
+        packet: &MediaPacket,
+        info: &PayloadInfo,
+        codec: Option<VideoCodec>,
+    ) {
+        let Self { links, tracks, counters, dirty, packets, .. } = self;
+        let Some(track) = tracks.get_mut(place) else { return };
+        let live = track.live(now);
+        if let (Owner::Mixer(_, mixed), Some(_)) = (track.owner, codec) {
+            track.saw(at, packet, info);
+            debug_assert_eq!(Some(mixed.codec), codec);
+        }
+        let arrived = Arrived { packet, info, codec, live, at };
         for subscription in &mut track.subscriptions {
             let former = subscription.selector.current();
-            let Some(outgoing) = subscription.pass(now, &arrived) else { continue };
+            let Some(mut outgoing) = subscription.pass(now, &arrived) else { continue };
             let Some(receiver) = links.get_mut(subscription.link) else { continue };
+            if let Owner::Mixer(_, mixed) = track.owner {
+                let Some(payload_type) = receiver.session.video_type(subscription.line, mixed.codec) else { continue };
+                outgoing.payload_type = payload_type;
+            }
             counters.forwarded += 1;
             counters.forwarded_bytes += packet.payload.len() as u64;
             // The first packet of a smaller layer, or after a pause. A path that was too full for what
@@ -59,9 +94,6 @@ impl Sfu {
                 dirty.push(subscription.link);
             }
         }
-        if let Some(place) = place {
-            self.ask_keyframe(now, place, packet.layer);
-        }
         if !(self.dirty.is_empty() && self.packets.is_empty()) {
             self.flush_at.get_or_insert(now + self.config.gather);
         }
@@ -72,7 +104,7 @@ impl Sfu {
         self.counters.keyframes_wanted += 1;
         let Some(&place) = self.links.get(key).and_then(|link| link.down.get(&line)) else { return };
         let Some(track) = self.tracks.get_mut(place) else { return };
-        let live = track.activity.live(now);
+        let live = track.live(now);
         let current = track.subscription_mut(key).and_then(|subscription| subscription.selector.current());
         let Some(layer) = current.or_else(|| live.iter().next()) else { return };
         if track.keyframes.request(now, layer) {
@@ -82,13 +114,15 @@ impl Sfu {
 
     /// Asks for the keyframes that a track's subscriptions wait for.
     pub(super) fn ask_keyframes(&mut self, now: Instant, place: usize) {
+        let for_mixer = self.keyframe_for_mixer(now, place);
         let Some(track) = self.tracks.get_mut(place) else { return };
         if track.kind == TrackKind::Audio {
             return;
         }
-        let live = track.activity.live(now);
+        let live = track.live(now);
         let open = track.subscriptions.iter().filter(|subscription| subscription.open);
-        let wanted: LayerSet = open.filter_map(|subscription| subscription.selector.want_keyframe(live)).collect();
+        let wanted = open.filter_map(|subscription| subscription.selector.want_keyframe(live));
+        let wanted: LayerSet = wanted.chain(for_mixer).collect();
         let mut ask = LayerSet::NONE;
         for layer in wanted.iter() {
             if track.keyframes.request(now, layer) {
@@ -105,7 +139,11 @@ impl Sfu {
 
     fn ask_keyframe(&mut self, now: Instant, place: usize, layer: crate::session::LayerId) {
         let Some(track) = self.tracks.get(place) else { return };
-        let (owner, line) = (track.owner, track.line);
+        let line = track.line;
+        let owner = match track.owner {
+            Owner::Link(owner) => owner,
+            Owner::Mixer(room, mixed) => return self.keyframe_of_mixed(room, mixed, layer),
+        };
         if let Some(link) = self.links.get_mut(owner) {
             self.counters.keyframes_asked += 1;
             link.session.request_keyframe(line, layer);
@@ -121,6 +159,7 @@ impl Sfu {
                 subscription.open = link.session.can_send(*line);
             }
         }
+        self.settle_mix(now, key);
         self.divide(now, key);
     }
 }
@@ -145,21 +184,21 @@ impl Subscription {
             Verdict::Ignore => Outcome::Nothing,
         };
         match outcome {
-            Outcome::Send(numbers) => Some(arrived.outgoing(now, &numbers)),
-            Outcome::Empty { seq, timestamp } => Some(arrived.empty(now, seq, timestamp)),
+            Outcome::Send(numbers) => Some(arrived.outgoing(&numbers)),
+            Outcome::Empty { seq, timestamp } => Some(arrived.empty(seq, timestamp)),
             Outcome::Nothing => None,
         }
     }
 }
 
 impl Arrived<'_> {
-    fn outgoing(&self, now: Instant, numbers: &Numbers) -> OutgoingPacket {
+    fn outgoing(&self, numbers: &Numbers) -> OutgoingPacket {
         let packet = self.packet;
         OutgoingPacket {
             payload_type: packet.payload_type,
             seq: numbers.seq,
             timestamp: numbers.timestamp,
-            at: now,
+            at: self.at,
             marker: packet.marker,
             payload: packet.payload.clone(),
             patch: self.patch(numbers),
@@ -180,12 +219,12 @@ impl Arrived<'_> {
     }
 
     /// A packet without payload, in place of one that was left out too late.
-    fn empty(&self, now: Instant, seq: u64, timestamp: u32) -> OutgoingPacket {
+    fn empty(&self, seq: u64, timestamp: u32) -> OutgoingPacket {
         OutgoingPacket {
             payload_type: self.packet.payload_type,
             seq,
             timestamp,
-            at: now,
+            at: self.at,
             marker: false,
             payload: Arc::from([]),
             patch: Patch::default(),

@@ -7,6 +7,7 @@ use std::{
 
 use madang_protocol::{MediaCommand, MediaEvent};
 
+use crate::mcu::{Job, MixerConfig};
 use crate::session::{Certificate, LocalCandidate, Transmit, Transport};
 
 /// A room, numbered by the shell; never used twice.
@@ -25,6 +26,8 @@ pub struct SfuConfig {
     /// How long forwarded packets may wait for others to the same receiver, so that one wake-up
     /// and one system call serve several. Zero sends at once.
     pub gather: Duration,
+    /// How rooms are mixed; `None` where none can be.
+    pub mixer: Option<MixerConfig>,
 }
 
 /// Something that happened to a forwarder.
@@ -48,6 +51,8 @@ pub enum Input<'a> {
         /// What.
         command: MediaCommand,
     },
+    /// A job has been run.
+    Done(Box<Job>),
     /// A batch of inputs is over, or the time that [`Output::Timeout`] named has come.
     Timeout,
 }
@@ -57,6 +62,8 @@ pub enum Input<'a> {
 pub enum Output {
     /// Send a packet.
     Transmit(Transmit),
+    /// Run a job off the shard, and give it back with [`Input::Done`].
+    Job(Box<Job>),
     /// Tell a room.
     Event {
         /// Which room.
@@ -89,7 +96,77 @@ pub struct Counters {
     pub failed: u64,
     /// Links that are open now.
     pub links: u64,
+    /// What the mixers do.
+    pub mixing: Mixing,
     /// Subscriptions by what is forwarded and why, now; in the order of
     /// [`madang_protocol::DeliveryReason`].
     pub deliveries: [u64; 7],
+}
+
+/// What mixers count. What is not said to be now is since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mixing {
+    /// Rooms that are mixed for somebody, now.
+    pub rooms: u64,
+    /// Viewers and listeners of mixes, now.
+    pub viewers: u64,
+    /// Sources whose pictures are decoded, now.
+    pub decoding: u64,
+    /// Renditions that are encoded, now.
+    pub encoding: u64,
+    /// Rooms whose mix has fewer pictures, or smaller ones, than it should, now.
+    pub limited: u64,
+    /// Rooms whose mix takes no further viewers, now.
+    pub full: u64,
+    /// Pictures decoded.
+    pub decoded: u64,
+    /// Frames that could not be decoded.
+    pub decoder_faults: u64,
+    /// Pictures encoded.
+    pub encoded: u64,
+    /// Keyframes among them.
+    pub keyframes: u64,
+    /// Packets of mixed sound.
+    pub sound_packets: u64,
+    /// Pictures left out because the one before was not done.
+    pub late: u64,
+    /// Processor time of decoding, of pictures and of sound, in microseconds.
+    pub decode_us: u64,
+    /// Of drawing and encoding.
+    pub picture_us: u64,
+    /// Of mixing sound.
+    pub sound_us: u64,
+}
+
+impl Mixing {
+    /// Adds what another mixer counts.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self { rooms, viewers, decoding, encoding, limited, full, .. } = other;
+        let now = [
+            (&mut self.rooms, rooms),
+            (&mut self.viewers, viewers),
+            (&mut self.decoding, decoding),
+            (&mut self.encoding, encoding),
+            (&mut self.limited, limited),
+            (&mut self.full, full),
+        ];
+        now.into_iter().for_each(|(own, other)| *own += other);
+        self.add_past(other);
+    }
+
+    /// Adds what a mixer has counted that is gone, and does nothing now.
+    pub(crate) fn add_past(&mut self, other: &Self) {
+        let past = [
+            (&mut self.decoded, other.decoded),
+            (&mut self.decoder_faults, other.decoder_faults),
+            (&mut self.encoded, other.encoded),
+            (&mut self.keyframes, other.keyframes),
+            (&mut self.sound_packets, other.sound_packets),
+            (&mut self.late, other.late),
+            (&mut self.decode_us, other.decode_us),
+            (&mut self.picture_us, other.picture_us),
+            (&mut self.sound_us, other.sound_us),
+        ];
+        past.into_iter().for_each(|(own, other)| *own += other);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use madang_protocol::{BitsPerSecond, LinkId, ParticipantId, Subscribe, TrackId};
+use madang_protocol::{BitsPerSecond, LinkId, ParticipantId, Person, Subscribe, TrackId};
 use smallvec::SmallVec;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     allocator::{Allocator, Shortage},
     data::Budget,
     demux,
+    mixing::LinkMix,
     newcomers::Newcomers,
 };
 use crate::session::{INITIAL_ESTIMATE, Line, Session, VideoCodec};
@@ -54,7 +55,15 @@ pub(super) struct Link {
     pub(super) room: RoomKey,
     pub(super) participant: ParticipantId,
     pub(super) session: Session,
+    /// Who that is, as the mixer shows them.
+    pub(super) person: Person,
     pub(super) codec: Option<VideoCodec>,
+    /// What it would get a mix in.
+    pub(super) mix_codec: Option<VideoCodec>,
+    /// The codec of each payload type in which it may send pictures.
+    pub(super) types: SmallVec<[(u8, VideoCodec); 8]>,
+    /// The mix that it gets in place of everybody's tracks.
+    pub(super) mix: Option<LinkMix>,
     pub(super) simulcast: bool,
     /// What it sends on which line.
     pub(super) up: HashMap<Line, TrackKey>,
@@ -153,6 +162,16 @@ impl Bandwidth {
 }
 
 impl Link {
+    /// What a packet of its pictures is encoded in.
+    pub(super) fn codec_of(&self, payload_type: u8) -> Option<VideoCodec> {
+        self.types.iter().find(|(of, _)| *of == payload_type).map(|(_, codec)| *codec)
+    }
+
+    /// Whether it gets everybody's tracks.
+    pub(super) fn takes_others(&self) -> bool {
+        self.mix.as_ref().is_none_or(LinkMix::takes_others)
+    }
+
     pub(super) fn wish(&self, track: &TrackId) -> Option<&Subscribe> {
         self.wishes.get(track)
     }

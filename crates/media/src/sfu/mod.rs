@@ -18,6 +18,7 @@ pub mod keyframes;
 pub mod layers;
 mod link;
 mod meter;
+mod mixing;
 mod newcomers;
 pub mod rewrite;
 pub mod select;
@@ -26,7 +27,7 @@ mod timer_wheel;
 mod track;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -34,12 +35,13 @@ use madang_protocol::{LinkId, MediaCommand, MediaEvent, TrackId};
 use slab::Slab;
 
 use demux::{Demux, Kind, Path};
-pub use io::{Counters, Input, Output, RoomKey, SfuConfig};
+pub use io::{Counters, Input, Mixing, Output, RoomKey, SfuConfig};
 use link::{Link, TrackKey};
 use timer_wheel::TimerWheel;
 use track::{MediaRoom, Track};
 
 use crate::egress::{Packets, Way};
+use crate::mcu::MixerId;
 use crate::session::{SessionEvent, SessionOutput, Transport, answers_check};
 
 /// A peer that has sent no check for this long is gone: an ICE-lite end sends none itself, so
@@ -78,6 +80,13 @@ pub struct Sfu {
     tick_at: Instant,
     outputs: VecDeque<Output>,
     counters: Counters,
+    /// The rooms that are mixed, by their mixers.
+    mixers: BTreeMap<MixerId, RoomKey>,
+    newest_mixer: u64,
+    /// What mixers have counted that are gone.
+    gone: Mixing,
+    /// The time of the last input.
+    now: Instant,
     /// Reused from call to call.
     due: Vec<u32>,
     scratch: Vec<u8>,
@@ -103,6 +112,10 @@ impl Sfu {
             tick_at: now + adapt::TICK,
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            mixers: BTreeMap::new(),
+            newest_mixer: 0,
+            gone: Mixing::default(),
+            now,
             due: Vec::new(),
             scratch: Vec::new(),
         }
@@ -111,9 +124,11 @@ impl Sfu {
     /// Takes something in. After a batch give [`Input::Timeout`], then drain
     /// [`Self::poll_output`] and [`Self::drain_packets`].
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
         match input {
             Input::Packet { transport, from, to, data } => self.packet(now, Path { transport, from, to }, data),
             Input::Command { room, command } => self.command(now, room, command),
+            Input::Done(job) => self.done(now, *job),
             Input::Timeout => self.timeout(now),
         }
     }
@@ -124,7 +139,8 @@ impl Sfu {
             return output;
         }
         let quiet = self.links.is_empty().then_some(()).map_or(Some(self.tick_at), |()| None);
-        Output::Timeout([quiet, self.wheel.next(), self.flush_at].into_iter().flatten().min())
+        let mixers = self.mixers_due(self.now);
+        Output::Timeout([quiet, self.wheel.next(), self.flush_at, mixers].into_iter().flatten().min())
     }
 
     /// Hands out the media that is to be sent by now.
@@ -144,7 +160,12 @@ impl Sfu {
     /// What it has counted.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { links: self.links.len() as u64, deliveries: self.deliveries(), ..self.counters }
+        Counters {
+            links: self.links.len() as u64,
+            deliveries: self.deliveries(),
+            mixing: self.mixing(),
+            ..self.counters
+        }
     }
 
     fn packet(&mut self, now: Instant, path: Path, data: &[u8]) {
@@ -261,6 +282,7 @@ impl Sfu {
             }
         }
         self.due = due;
+        self.mixers_timeout(now);
         if now >= self.tick_at {
             self.tick_at = now + adapt::TICK;
             self.tick(now);

@@ -62,6 +62,11 @@ impl LayerSelector {
         }
     }
 
+    /// Another source's packets follow, which go on at a keyframe.
+    pub fn begin_anew(&mut self) {
+        self.current = None;
+    }
+
     /// What it goes over to.
     #[must_use]
     pub fn target(&self) -> Option<Target> {

@@ -6,19 +6,21 @@ use madang_protocol::{Delivery, ParticipantId, Subscribe, TrackId, TrackInfo, Tr
 use smallvec::SmallVec;
 
 use super::{
+    RoomKey,
     allocator::Decision,
     demand::Demand,
     keyframes::KeyframeRequests,
-    layers::{Activity, MAX_LAYERS},
+    layers::{Activity, LayerSet, MAX_LAYERS},
     link::TrackKey,
     meter::Meter,
+    mixing::RoomMix,
     rewrite::Rewriter,
     select::LayerSelector,
     speakers::{Speakers, Voice},
 };
 use crate::{
     payload::PayloadInfo,
-    session::{LayerId, Line, MediaPacket},
+    session::{LayerId, Line, MediaPacket, VideoCodec},
 };
 
 /// The layers of a camera and of a screen, from the smallest.
@@ -34,6 +36,11 @@ pub(super) fn rids(track: &TrackInfo) -> &'static [&'static str] {
     }
 }
 
+/// The layers of a mixed picture.
+pub(super) fn mixed_layers() -> &'static [&'static str] {
+    CAMERA
+}
+
 /// The forwarder's view of a room.
 #[derive(Default)]
 pub(super) struct MediaRoom {
@@ -46,6 +53,34 @@ pub(super) struct MediaRoom {
     pub(super) told: Vec<ParticipantId>,
     /// The links whose cameras are forwarded, where there are too many for all.
     pub(super) on_stage: Option<Vec<usize>>,
+    /// Its mixer, while somebody gets a mix.
+    pub(super) mix: Option<Box<RoomMix>>,
+}
+
+/// Who publishes a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A participant, by their link.
+    Link(usize),
+    /// A room's mixer.
+    Mixer(RoomKey, MixedTrack),
+}
+
+/// A mixed picture in one codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MixedTrack {
+    /// Which, as the mixer names it.
+    pub(super) picture: usize,
+    pub(super) codec: VideoCodec,
+}
+
+impl Owner {
+    pub(super) fn link(self) -> Option<usize> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Mixer(..) => None,
+        }
+    }
 }
 
 /// A published track.
@@ -54,9 +89,13 @@ pub(super) struct Track {
     pub(super) kind: TrackKind,
     pub(super) source: TrackSource,
     pub(super) muted: bool,
-    /// The publisher's link, and the line on which it comes.
-    pub(super) owner: usize,
+    /// The publisher, and the line on which it comes.
+    pub(super) owner: Owner,
     pub(super) line: Line,
+    /// It goes into its room's mixer as well.
+    pub(super) is_mixed: bool,
+    /// Of a mixed picture: the layers that are made.
+    pub(super) made: LayerSet,
     pub(super) layers: SmallVec<[Layer; 3]>,
     pub(super) activity: Activity,
     /// Since when each layer is needed and not sent.
@@ -90,7 +129,7 @@ pub(super) struct Subscription {
 }
 
 impl Track {
-    pub(super) fn new(info: TrackInfo, owner: usize, line: Line, rids: &[&'static str], now: Instant) -> Self {
+    pub(super) fn new(info: TrackInfo, owner: Owner, line: Line, rids: &[&'static str], now: Instant) -> Self {
         let names = rids.iter().copied().map(Some).chain(rids.is_empty().then_some(None));
         let count = rids.len().max(1);
         let layers = names.enumerate().map(|(place, rid)| Layer {
@@ -105,6 +144,8 @@ impl Track {
             muted: info.muted,
             owner,
             line,
+            is_mixed: false,
+            made: LayerSet::NONE,
             layers: layers.collect(),
             activity: Activity::default(),
             missing: [None; MAX_LAYERS],
@@ -113,6 +154,15 @@ impl Track {
             demand: Demand::new(now, count),
             subscriptions: Vec::new(),
             id: info.id,
+        }
+    }
+
+    /// The layers that are sent at present. A mixed picture that does not change is not sent, and
+    /// is there nevertheless.
+    pub(super) fn live(&self, now: Instant) -> LayerSet {
+        match self.owner {
+            Owner::Link(_) => self.activity.live(now),
+            Owner::Mixer(..) => self.made,
         }
     }
 

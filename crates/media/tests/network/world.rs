@@ -46,6 +46,7 @@ impl World {
             candidates: vec![LocalCandidate { address: server, tcp: false }],
             certificate: Certificate::generate(),
             last_n: 25,
+            mixer: None,
             gather: Duration::ZERO,
         };
         let (sfu, network) = (Sfu::new(config, now), Network::new(seed));
@@ -59,7 +60,7 @@ impl World {
         let open = OpenMediaLink {
             link: person.link.clone(),
             participant: person.participant.clone(),
-            person: Person::default(),
+            person: madang_protocol::Person::default(),
             mix_codec: None,
             mix: None,
             video_codec: Some("VP8".into()),
@@ -195,6 +196,7 @@ impl World {
                 self.network.send(self.now, self.server, packet.to, bytes, packet.data);
             }
             Output::Event { event, .. } => self.event(event),
+            Output::Job(_) => {}
             Output::Timeout(_) => {}
         }
     }

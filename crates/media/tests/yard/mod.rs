@@ -1,23 +1,28 @@
 //! A forwarder and participants around it, in virtual time, on a network without delay or loss.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod codecs;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use madang_media::{
     egress::Way,
+    mcu::{Job, MixerConfig},
     session::{
         AudioLevel, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, Session, SessionConfig, SessionEvent,
         SessionOutput, Transmit, Transport, VideoCodec,
     },
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
+use madang_mixer::canvas::FontSources;
 use madang_protocol::{
-    Delivery, LinkId, MediaCommand, MediaEvent, OpenMediaLink, ParticipantId, Rid, TrackId, TrackInfo, TrackKind,
-    TrackSource,
+    Delivery, LinkId, MediaCommand, MediaEvent, Mix, OpenMediaLink, ParticipantId, Person, Rid, TrackId, TrackInfo,
+    TrackKind, TrackSource,
 };
 
 pub(crate) const ROOM: RoomKey = RoomKey(1);
@@ -66,6 +71,9 @@ pub(crate) struct Yard {
     /// How long answers take to come back.
     pub(crate) answers_take: Duration,
     answers: VecDeque<(Instant, MediaCommand)>,
+    /// How long jobs of mixers take to come back.
+    pub(crate) jobs_take: fn(&Job) -> Duration,
+    jobs: Vec<(Instant, Box<Job>)>,
 }
 
 impl Yard {
@@ -73,13 +81,27 @@ impl Yard {
         Self::gathering(Duration::ZERO)
     }
 
+    /// Whose rooms can be mixed.
+    pub(crate) fn mixing() -> Self {
+        let mixer = MixerConfig {
+            fonts: FontSources { system: false, ..FontSources::default() },
+            ..MixerConfig::new(Arc::new(codecs::Glass))
+        };
+        Self::with(Duration::ZERO, Some(mixer))
+    }
+
     pub(crate) fn gathering(gather: Duration) -> Self {
+        Self::with(gather, None)
+    }
+
+    fn with(gather: Duration, mixer: Option<MixerConfig>) -> Self {
         let now = Instant::now();
         let server = "203.0.113.1:4000".parse().expect("an address");
         let config = SfuConfig {
             candidates: vec![LocalCandidate { address: server, tcp: false }],
             certificate: None,
             last_n: 25,
+            mixer,
             gather,
         };
         Self {
@@ -96,10 +118,21 @@ impl Yard {
             server,
             answers_take: Duration::ZERO,
             answers: VecDeque::new(),
+            jobs_take: |_| Duration::from_millis(4),
+            jobs: Vec::new(),
         }
     }
 
     pub(crate) fn join(&mut self, name: &str) {
+        self.join_with(name, None);
+    }
+
+    /// Joins to get a mix.
+    pub(crate) fn join_mixed(&mut self, name: &str, mix: Mix) {
+        self.join_with(name, Some(mix));
+    }
+
+    fn join_with(&mut self, name: &str, mix: Option<Mix>) {
         let address = SocketAddr::from(([203, 0, 113, 100], 5000 + u16::try_from(self.people.len()).expect("few")));
         let config = SessionConfig {
             role: Role::Client,
@@ -111,9 +144,9 @@ impl Yard {
         let open = OpenMediaLink {
             link: link.clone(),
             participant: ParticipantId(format!("p_{name}")),
-            person: Person::default(),
-            mix_codec: None,
-            mix: None,
+            person: Person { name: name.to_owned(), is_shown: true },
+            mix_codec: Some("VP8".into()),
+            mix,
             video_codec: Some("VP8".into()),
             simulcast: true,
         };
@@ -199,6 +232,11 @@ impl Yard {
             incoming.extend(person.drain(now).into_iter().map(|data| (person.address, data)));
         }
         let begin = Instant::now();
+        for (_, mut job) in self.jobs.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>() {
+            job.run();
+            job.set_took(Duration::from_millis(1));
+            self.sfu.handle_input(now, Input::Done(job));
+        }
         for (from, data) in incoming {
             self.carry(from, data);
         }
@@ -253,6 +291,7 @@ impl Yard {
                     }
                 }
                 Output::Event { event, .. } => self.event(event),
+                Output::Job(job) => self.jobs.push((now + (self.jobs_take)(&job), job)),
                 Output::Timeout(_) => {}
             }
         }

@@ -9,6 +9,8 @@ mod entry;
 mod forwarding;
 mod links;
 mod measures;
+mod mix;
+mod mixed;
 mod moderation;
 mod moves;
 mod resume;

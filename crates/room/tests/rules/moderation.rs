@@ -169,14 +169,9 @@ fn a_limit_for_one_reaches_that_one() {
 }
 
 #[test]
-fn the_topology_can_be_what_there_is() {
+fn the_topology_can_be_any() {
     let mut yard = Yard::with_people(1);
-    for (policy, expected) in [
-        (TopologyPolicy::Auto, Ok(Done::default())),
-        (TopologyPolicy::Mesh, Ok(Done::default())),
-        (TopologyPolicy::Sfu, Ok(Done::default())),
-        (TopologyPolicy::Mcu, Err(ErrorCode::BadRequest)),
-    ] {
-        assert_eq!(moderate(&mut yard, 0, Moderation::Topology { policy }), expected);
+    for policy in [TopologyPolicy::Auto, TopologyPolicy::Mesh, TopologyPolicy::Sfu, TopologyPolicy::Mcu] {
+        assert_eq!(moderate(&mut yard, 0, Moderation::Topology { policy }), Ok(Done::default()));
     }
 }

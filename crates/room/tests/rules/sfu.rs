@@ -55,6 +55,8 @@ pub(crate) fn kinds(commands: &[MediaCommand]) -> Vec<&'static str> {
         MediaCommand::MuteTrack { .. } => "mute",
         MediaCommand::Watch { .. } => "watch",
         MediaCommand::Limit { .. } => "limit",
+        MediaCommand::Describe { .. } => "describe",
+        MediaCommand::Mix { .. } => "mix",
         MediaCommand::End => "end",
     };
     commands.iter().map(kind).collect()
@@ -87,8 +89,8 @@ fn a_newcomer_finds_its_link_in_the_welcome_and_the_media_server_knows_its_track
     let expected = OpenMediaLink {
         link: link.link.clone(),
         participant: welcome.me.id.clone(),
-        person: Person::default(),
-        mix_codec: None,
+        person: Person { name: "Mina".into(), is_shown: true },
+        mix_codec: Some("VP8".into()),
         mix: None,
         video_codec: Some("VP8".into()),
         simulcast: true,

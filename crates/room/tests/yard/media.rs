@@ -14,6 +14,8 @@ pub struct Media {
     commands: Vec<MediaCommand>,
     /// Names of links, closed ones too: none is used twice.
     pub ever: BTreeSet<LinkId>,
+    /// The mixer takes no more viewers.
+    pub is_full: bool,
     /// It holds nothing of the room: none was opened yet, or the room has ended.
     pub is_idle: bool,
 }
@@ -61,6 +63,11 @@ impl Media {
                 assert_ne!(std::mem::replace(&mut track.muted, muted), muted, "it changes");
             }
             MediaCommand::Watch { link, wish } => self.watch(link, wish),
+            MediaCommand::Describe { link, person } => {
+                let link = self.links.get_mut(&link).expect("a link that is open");
+                assert_ne!(std::mem::replace(&mut link.open.person, person.clone()), person, "it changes");
+            }
+            MediaCommand::Mix { link, mix } => self.mix(&link, mix),
             MediaCommand::End => {
                 assert!(!self.is_idle, "ended twice");
                 *self = Self {
@@ -76,23 +83,49 @@ impl Media {
         self.is_idle = false;
         assert!(self.ever.insert(open.link.clone()), "a link's name is used once");
         assert!(self.link_of(&open.participant).is_none(), "one link for each participant");
-        let others = self.links.values().map(|link| &link.open.video_codec);
-        assert!(others.into_iter().all(|codec| *codec == open.video_codec), "one codec for all");
         self.links.insert(open.link.clone(), MediaLink { open, max_receive_bps: None, offers: 0 });
     }
 
     fn close(&mut self, link: &LinkId) {
         assert!(self.links.remove(link).is_some(), "a link that closes was open");
         self.tracks.retain(|_, (on, _)| on != link);
-        let tracks = &self.tracks;
-        self.wishes.retain(|(watcher, track), _| watcher != link && tracks.contains_key(track));
+        let (links, tracks) = (&self.links, &self.tracks);
+        let is_mix =
+            |watcher: &LinkId, track: &TrackId| links[watcher].open.mix.as_ref().is_some_and(|mix| mix.video == *track);
+        self.wishes
+            .retain(|(watcher, track), _| watcher != link && (tracks.contains_key(track) || is_mix(watcher, track)));
     }
 
     fn watch(&mut self, link: LinkId, wish: Subscribe) {
         self.link(&link);
-        let (publisher, _) = self.tracks.get(&wish.track).expect("a track that is there");
-        assert_ne!(*publisher, link, "nobody watches oneself");
+        if self.link(&link).open.mix.as_ref().is_none_or(|mix| mix.video != wish.track) {
+            let (publisher, _) = self.tracks.get(&wish.track).expect("a track that is there");
+            assert_ne!(*publisher, link, "nobody watches oneself");
+        }
         self.wishes.insert((link, wish.track.clone()), wish);
+    }
+
+    /// A link whose mix is given up is told anew what it watches.
+    fn mix(&mut self, link: &LinkId, mix: Option<Mix>) {
+        let pictures = self.pictures();
+        let open = &mut self.links.get_mut(link).expect("a link that is open").open;
+        let former = std::mem::replace(&mut open.mix, mix.clone());
+        assert_ne!(former, mix, "it changes");
+        if mix.is_none() {
+            self.wishes.retain(|(watcher, _), _| watcher != link);
+        } else if self.is_full {
+            assert!(former.is_some() && self.pictures() <= pictures, "it takes no more");
+        }
+    }
+
+    /// How many different pictures it makes.
+    pub fn pictures(&self) -> usize {
+        let mut pictures = Vec::new();
+        for open in self.links.values().map(|link| &link.open) {
+            let picture = open.mix.as_ref().map(|mix| (&mix.layout, mix.hide_self.then_some(&open.participant)));
+            pictures.extend(picture.filter(|picture| !pictures.contains(picture)));
+        }
+        pictures.len()
     }
 
     fn link(&self, link: &LinkId) -> &MediaLink {
@@ -109,7 +142,9 @@ impl Media {
             link.offers += 1;
             link.offers
         });
-        let mids = self.tracks.keys().enumerate().map(|(mid, track)| (Mid(mid.to_string()), track.clone()));
+        let mix = self.links.get(link).and_then(|link| link.open.mix.as_ref());
+        let mix: Vec<_> = mix.into_iter().flat_map(|mix| [&mix.audio, &mix.video]).collect();
+        let mids = self.tracks.keys().chain(mix).enumerate().map(|(mid, track)| (Mid(mid.to_string()), track.clone()));
         let sdp = format!("v=0\r\na=ice-lite\r\na=ice-ufrag:s{}\r\n", n / 3);
         MediaEvent::Offer { link: link.clone(), n: Negotiation(n), sdp, tracks: mids.collect() }
     }

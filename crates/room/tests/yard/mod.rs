@@ -5,7 +5,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::panic, reason = "a test fails by it")]
 
-mod media;
+pub mod media;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +26,8 @@ pub struct Picture {
     pub links: BTreeMap<LinkId, OpenLink>,
     pub topology: Topology,
     pub epoch: Epoch,
+    /// What it gets in place of everybody's tracks.
+    pub mix: Option<Mix>,
 }
 
 #[derive(Debug, Default)]
@@ -39,8 +41,13 @@ pub struct Client {
     pub picture: Option<Picture>,
     /// What it watches and how, where it said so to the session that it has.
     pub watches: BTreeMap<TrackId, Subscribe>,
+    /// It was told the whole room since it said how it watches the mix: it has to say so again.
+    forgot_mix_watch: bool,
     /// Its newest hello brought no state.
     starts_over: bool,
+    /// What its newest hello offered, and what the room knows of that.
+    offered: Codecs,
+    pub codecs: Codecs,
     /// Every frame heard and not yet looked at by the test.
     pub inbox: Vec<OutFrame>,
 }
@@ -54,6 +61,11 @@ impl Client {
         match &*frame.message {
             ServerMessage::Welcome(welcome) => self.begin(welcome),
             ServerMessage::Resumed(resumed) => self.secret.clone_from(&resumed.secret),
+            ServerMessage::MixState(state) => {
+                let picture = self.picture.as_ref().expect("a welcome comes before that");
+                assert!(picture.mix.is_some(), "about a mix that it gets");
+                assert!(state.places.iter().all(|place| picture.people.contains_key(&place.participant)));
+            }
             message if frame.s.is_some() => self.apply(message),
             _ => {}
         }
@@ -63,7 +75,9 @@ impl Client {
     fn begin(&mut self, welcome: &Welcome) {
         if self.session.replace(welcome.session.clone()).as_ref() != Some(&welcome.session) || self.starts_over {
             self.watches.clear();
+            self.codecs.clone_from(&self.offered);
         }
+        self.forgot_mix_watch = true;
         self.secret.clone_from(&welcome.secret);
         self.last_s = welcome.last_s;
         let people = welcome.participants.iter().chain([&welcome.me]);
@@ -74,6 +88,7 @@ impl Client {
             links: welcome.links.iter().map(|link| (link.link.clone(), link.clone())).collect(),
             topology: welcome.topology,
             epoch: welcome.epoch,
+            mix: welcome.mix.clone(),
         });
     }
 
@@ -101,6 +116,13 @@ impl Client {
                 assert!(event.epoch > picture.epoch && event.kind != picture.topology, "it moves on");
                 (picture.epoch, picture.topology) = (event.epoch, event.kind);
             }
+            ServerMessage::Mix(event) => {
+                assert_ne!(picture.mix, event.mix, "it changes");
+                let former = std::mem::replace(&mut picture.mix, event.mix.clone());
+                if let (Some(former), None) = (former, &event.mix) {
+                    self.watches.remove(&former.video);
+                }
+            }
             ServerMessage::Chat(_) | ServerMessage::Data(_) => {}
             other => panic!("not an event: {other:?}"),
         }
@@ -117,6 +139,10 @@ impl Client {
 
     pub fn picture(&self) -> &Picture {
         self.picture.as_ref().expect("it has joined")
+    }
+
+    pub fn mix(&self) -> Option<&Mix> {
+        self.picture.as_ref()?.mix.as_ref()
     }
 
     pub fn me(&self) -> &ParticipantInfo {
@@ -172,6 +198,8 @@ pub struct Yard {
     pub now: Instant,
     pub clients: Vec<Client>,
     pub timeout: Option<Instant>,
+    /// Different pictures of the mix at most.
+    pictures: usize,
     /// Connections that the room may send to.
     open: BTreeSet<ConnectionId>,
     connections: u64,
@@ -185,6 +213,7 @@ impl Yard {
 
     pub fn with_policy(clients: usize, settings: Settings, policy: TopologyPolicy) -> Self {
         Self {
+            pictures: settings.mix.pictures as usize,
             room: Room::new(RoomName::from("yard"), Arc::new(settings), [7; 32], policy),
             media: Media::new(),
             now: Instant::now(),
@@ -207,6 +236,11 @@ impl Yard {
     /// The same of a room that the server forwards for.
     pub fn forwarded(people: usize) -> Self {
         Self::with_policy(people, Settings::default(), TopologyPolicy::Sfu).filled(people)
+    }
+
+    /// The same of a room that the server mixes for everyone.
+    pub fn mixed(people: usize) -> Self {
+        Self::with_policy(people, Settings::default(), TopologyPolicy::Mcu).filled(people)
     }
 
     pub fn filled(mut self, people: usize) -> Self {
@@ -266,6 +300,7 @@ impl Yard {
         let client = &mut self.clients[who];
         client.connection = Some(connection);
         client.hears = true;
+        client.offered.clone_from(&hello.capabilities.codecs);
         client.starts_over = hello.resume.as_ref().is_none_or(|resume| resume.last_s.is_none());
         let ice_servers =
             vec![IceServer { urls: vec!["stun:198.51.100.1:3478".into()], username: None, credential: None }];
@@ -347,6 +382,9 @@ impl Yard {
     }
 
     pub fn media_says(&mut self, event: MediaEvent) {
+        if let MediaEvent::MixFull { why } = &event {
+            self.media.is_full = why.is_some();
+        }
         self.input(Input::Media(event));
     }
 
@@ -363,7 +401,9 @@ impl Yard {
     /// Watches a track, and remembers it where that is allowed.
     pub fn watch(&mut self, who: usize, wish: Subscribe) {
         if self.ask(who, ClientMessage::Subscribe(wish.clone())).is_ok() {
-            self.clients[who].watches.insert(wish.track.clone(), wish);
+            let client = &mut self.clients[who];
+            client.forgot_mix_watch &= client.mix().is_none_or(|mix| mix.video != wish.track);
+            client.watches.insert(wish.track.clone(), wish);
         }
     }
 
@@ -414,6 +454,7 @@ impl Yard {
             assert_eq!(link.offerer, Offerer::Peer, "the server offers");
             assert_eq!(self.media.link_of(&picture.me), Some(&link.link), "both ends are told the same");
             self.check_wishes(client, &link.link);
+            self.check_mix(client, &self.media.links[&link.link].open);
         }
         let Some(picture) = picture else { return };
         let published =
@@ -424,13 +465,35 @@ impl Yard {
             tracks
         };
         assert_eq!(sorted(held.collect()), sorted(published.collect()), "the media server has everybody's tracks");
+        for link in self.media.links.values() {
+            let known = &picture.people[&link.open.participant];
+            let person = Person { name: known.name.clone(), is_shown: known.role != Role::Viewer };
+            assert_eq!(link.open.person, person, "the media server knows everybody");
+        }
         let codec = picture.room.codecs.video.first();
-        assert!(codec.is_none() || self.media.links.values().all(|link| link.open.video_codec.as_ref() == codec));
+        if census.topology == Topology::Sfu && codec.is_some() {
+            assert!(self.media.links.values().all(|link| link.open.video_codec.as_ref() == codec), "one for all");
+        }
+        let pictures = self.media.pictures();
+        assert!(pictures <= self.pictures, "{pictures} different pictures");
+    }
+
+    /// The media server gives a client what the client was told.
+    fn check_mix(&self, client: &Client, link: &OpenMediaLink) {
+        let topology = client.picture().topology;
+        assert_eq!(client.mix(), link.mix.as_ref(), "both know the same mix");
+        assert!(topology != Topology::Mcu || link.mix.is_some(), "a mixed room is so for everyone");
+        let knows = |codec: &Option<String>| codec.as_ref().is_none_or(|codec| client.codecs.video.contains(codec));
+        assert!(knows(&link.mix_codec), "it can see the mix");
+        assert!(topology != Topology::Mcu || knows(&link.video_codec), "and be seen in it");
+        let ids = client.mix().into_iter().flat_map(|mix| [&mix.audio, &mix.video]);
+        assert!(ids.into_iter().all(|id| !self.media.tracks.contains_key(id)), "nobody publishes the mix");
     }
 
     /// The media server knows what a client watches, whatever became of links meanwhile.
     fn check_wishes(&self, client: &Client, link: &LinkId) {
-        for track in self.media.tracks.keys() {
+        let mix = client.mix().filter(|_| !client.forgot_mix_watch).map(|mix| &mix.video);
+        for track in self.media.tracks.keys().chain(mix) {
             let default =
                 Subscribe { track: track.clone(), on: true, width: None, height: None, fps: None, priority: 0 };
             let said = client.watches.get(track).unwrap_or(&default);
@@ -447,6 +510,7 @@ impl Yard {
             let picture = client.picture();
             let peers: Vec<_> = picture.links.values().filter_map(|link| link.peer.as_ref()).collect();
             assert_eq!(peers.len(), picture.links.len());
+            assert_eq!(picture.mix, None, "nobody mixes");
             assert_eq!(peers.iter().copied().collect::<BTreeSet<_>>(), picture.others(), "links are the pairs");
             assert_eq!(peers.len(), picture.others().len(), "one link for each pair");
             for (id, link) in &picture.links {

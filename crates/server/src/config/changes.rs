@@ -90,6 +90,8 @@ mod tests {
         mode = \"files\"
         cert = \"new.pem\"
         key = \"new.key\"
+        [mix]
+        bitrate = 900000
         [turn]
         realm = \"elsewhere\"
         secrets = [\"new\"]
@@ -120,7 +122,10 @@ mod tests {
         assert_eq!(live, all, "the test changes every live key");
         running.take_over(&new);
         let left: Vec<_> = running.changes(&new).into_iter().map(|change| (change.key, change.live)).collect();
-        assert_eq!(left, [("http.listen", false), ("log.format", false), ("turn.realm", false)]);
+        assert_eq!(
+            left,
+            [("http.listen", false), ("log.format", false), ("turn.realm", false), ("mix.bitrate", false)]
+        );
     }
 
     #[test]

@@ -70,9 +70,9 @@ const GENERAL: &[Key] = keys! {
         "Messages waiting for one client before it counts as too slow and has to resume.";
     "signaling.drain": SPAN,
         "How long after SIGTERM sessions go on before they are told to come back elsewhere.";
-    "room.topology": "\"auto\", \"mesh\" or \"sfu\"",
+    "room.topology": "\"auto\", \"mesh\", \"sfu\" or \"mcu\"",
         "How media travels in a room whose creator wished for nothing in particular. Auto is a mesh for two, and \
-         forwarded by the server (sfu) from the third on.";
+         forwarded by the server (sfu) from the third on; mcu is mixed by it.";
     "room.max_participants": "a whole number from 1 to 1000",
         "Participants in one room.";
     "room.max_tracks": "a whole number from 1 to 64",
@@ -97,7 +97,7 @@ const GENERAL: &[Key] = keys! {
         "How log lines look.";
 };
 
-/// The keys of the sections `turn` and `media`.
+/// The keys of the sections `turn`, `media` and `mix`.
 const TURN: &[Key] = keys! {
     "turn.listen": ADDRESSES,
         "Where STUN and TURN are served, over UDP and TCP. 0.0.0.0 and :: stand for every address that this machine \
@@ -164,6 +164,26 @@ const TURN: &[Key] = keys! {
         "In a room with more cameras than this, only those of the last speakers are forwarded.";
     "media.gather": "a span up to 20 ms, such as \"1ms\"; \"0ms\" sends at once",
         "How long a forwarded packet may wait for others to the same receiver, so that one system call serves several.";
+    "mix.threads": "a whole number; 0 for one on each core",
+        "Threads that decode, draw and encode for mixed rooms, after those that carry media; one more mixes sound.";
+    "mix.size": "WIDTHxHEIGHT, both multiples of 8 from 128 to 1920, such as \"1280x720\"",
+        "The largest rendition of a mix, in pixels; two others have a half and a quarter of its sides.";
+    "mix.bitrate": "a whole number of bits per second from 100000 to 20000000",
+        "What the largest rendition takes; the others take a third and a tenth of it.";
+    "mix.layout": "\"auto\", \"grid\", \"speaker\", \"presentation\", \"picture_in_picture\" or \"custom\"",
+        "How people are arranged for those who choose nothing else. Auto is a presentation while somebody shares a \
+         screen, and a grid otherwise; custom is as mix.regions say.";
+    "mix.regions": "a list of up to 25 tables, such as [{ left = 0.0, top = 0.0, width = 1.0, height = 1.0, fill = \
+                    \"speaker\" }]; fill is \"speaker\", \"any_screen\" or \"next\", z (higher is in front) and fit \
+                    (\"cover\" or \"contain\") may be left out",
+        "The regions of the custom layout, in the order in which they are filled. Lengths are shares of the picture, \
+         0 to 1.";
+    "mix.pictures": "a whole number from 1 to 16",
+        "Different pictures in one room at most: each arrangement that somebody has chosen is drawn and encoded.";
+    "mix.font": "the path of a font file (TTF, OTF, TTC), or the name of an installed family; \"\" for what is found",
+        "What names in the picture are written in. What it lacks comes from other fonts of the system.";
+    "mix.locale": "the tag of a language, such as \"ko\", \"ja\", \"zh-CN\", \"zh-TW\" or \"zh-HK\"",
+        "The language in whose manner Han characters in names are drawn.";
 };
 
 /// Every key, in the order in which `madang config` prints them.

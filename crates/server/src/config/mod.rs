@@ -9,6 +9,7 @@ mod error;
 mod keys;
 mod load;
 mod many;
+mod mix;
 mod sections;
 mod text;
 mod turn;
@@ -24,6 +25,7 @@ pub use error::ConfigError;
 pub use keys::Key;
 pub use load::ENV_PREFIX;
 pub use many::Many;
+pub use mix::{LayoutName, Mix, PictureSize, PictureSizeError, Region, RegionFill};
 pub use sections::{Auth, Http, Log, LogFormat, Media, RoomSection, Signaling, Tls, TlsMode};
 pub use turn::{AlternateAddress, InvalidTurn, PortRange, PortRangeError, TurnConfig};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub turn: TurnConfig,
     /// The server's own media.
     pub media: Media,
+    /// Mixed rooms.
+    pub mix: Mix,
     /// Who may join.
     pub auth: Auth,
     /// What is logged.

@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use madang_protocol::TopologyPolicy;
-
 use super::{Config, Many, TlsMode};
 
 /// Something wrong with values that are well-formed.
@@ -19,7 +17,7 @@ pub(super) enum Flaw {
     Conflict(String),
 }
 
-fn out_of_range<T>(path: &str, message: &str) -> Result<T, Flaw> {
+pub(super) fn out_of_range<T>(path: &str, message: &str) -> Result<T, Flaw> {
     Err(Flaw::Value { path: path.into(), message: message.into() })
 }
 
@@ -33,9 +31,6 @@ pub(super) fn check(config: &Config) -> Result<(), Flaw> {
     counts(config)?;
     spans(config)?;
     let room = &config.room;
-    if room.topology == TopologyPolicy::Mcu {
-        return out_of_range("room.topology", "this server mixes no rooms");
-    }
     for (path, codecs) in [("room.audio_codecs", &room.audio_codecs), ("room.video_codecs", &room.video_codecs)] {
         if codecs.iter().any(|name| {
             name.is_empty() || name.bytes().any(|byte| !byte.is_ascii_uppercase() && !byte.is_ascii_digit())
@@ -69,6 +64,7 @@ pub(super) fn check(config: &Config) -> Result<(), Flaw> {
             return out_of_range(&format!("auth.keys.{id}"), "too short");
         }
     }
+    config.mix.check()?;
     config.turn.check().map_err(|why| Flaw::Value { path: why.key.into(), message: "out of range".into() })?;
     tls(config)?;
     loopback(config)

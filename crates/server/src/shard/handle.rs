@@ -3,6 +3,7 @@
 use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, thread, time::Instant};
 
 use madang_media::{
+    mcu::{Job, MixerConfig},
     session::{Certificate, LocalCandidate},
     sfu::{RoomKey, Sfu, SfuConfig},
 };
@@ -19,8 +20,9 @@ use super::{
 };
 use crate::{
     addresses::PublicAddresses,
-    config::Media,
+    config::{Media, Mix},
     metrics::MediaMetrics,
+    mixing::{Pool, mixer_config, warn_of_fonts},
     shard::plane::MediaPlane,
     turn::{expand, interfaces, open_tcp},
 };
@@ -57,12 +59,24 @@ pub(crate) struct OpenMedia {
     gather: std::time::Duration,
     /// What clients are told of HTTP's ports, where ICE-TCP is served too, by what they reach.
     shared: HashMap<SocketAddr, SocketAddr>,
+    mixing: Option<Mixing>,
+}
+
+/// How rooms are mixed, and on how many threads.
+struct Mixing {
+    config: MixerConfig,
+    threads: usize,
 }
 
 impl OpenMedia {
     /// Opens the ports of `media.listen`: the first shard gets the port that is configured, and
     /// each further one the next. Port 0 takes free ones.
-    pub(crate) fn new(config: &Media, public: &PublicAddresses, http: &[SocketAddr]) -> Result<Self, StartError> {
+    pub(crate) fn new(
+        config: &Media,
+        mix: &Mix,
+        public: &PublicAddresses,
+        http: &[SocketAddr],
+    ) -> Result<Self, StartError> {
         let count = match config.shards {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
@@ -84,13 +98,14 @@ impl OpenMedia {
         }
         let shared = http.iter().flat_map(|listen| expand(*listen, &interfaces));
         let shared = shared.map(|address| (address, advertised(address, public))).collect();
-        Ok(Self { shards, last_n: config.last_n, gather: config.gather.0, shared })
+        let mixing = Some(Mixing { config: mixer_config(mix), threads: mix.threads });
+        Ok(Self { shards, last_n: config.last_n, gather: config.gather.0, shared, mixing })
     }
 
     /// No media ports: one shard, for TURN alone.
     pub(crate) fn none() -> Self {
         let shards = vec![ShardPorts { sockets: Vec::new(), tcp: Vec::new() }];
-        Self { shards, last_n: usize::MAX, gather: std::time::Duration::ZERO, shared: HashMap::new() }
+        Self { shards, last_n: usize::MAX, gather: std::time::Duration::ZERO, shared: HashMap::new(), mixing: None }
     }
 
     /// How many shards there are going to be.
@@ -127,6 +142,8 @@ pub(crate) struct Shards {
     threads: Vec<thread::JoinHandle<()>>,
     accepting: Vec<JoinHandle<()>>,
     shared_port: SharedPort,
+    /// What runs the mixers' jobs. It ends after the threads that wait for them.
+    pool: Option<Pool<Job>>,
 }
 
 /// Events of all shards, for the rooms.
@@ -148,6 +165,8 @@ impl Shards {
         }
         let ports = MediaPorts(Arc::new(by_address));
         let streams = MediaStreams::new();
+        let pool = media.mixing.as_ref().map(|mixing| Pool::start(mixing.threads, metrics.mix.pool()));
+        let pool = pool.transpose().map_err(StartError::Thread)?;
         let shared = media.shared.values().map(|address| LocalCandidate { address: *address, tcp: true });
         let shared: Vec<LocalCandidate> = shared.collect();
         let (mut shards, mut senders, mut accepting) = (Vec::new(), Vec::new(), Vec::new());
@@ -158,12 +177,17 @@ impl Shards {
                 candidates: udp.chain(tcp).chain(shared.clone()).collect(),
                 certificate: certificate.clone(),
                 last_n: media.last_n,
+                mixer: media.mixing.as_ref().map(|mixing| mixing.config.clone()),
                 gather: media.gather,
             };
             let sfu = Sfu::new(config, Instant::now());
             let part = MediaPart::new(sfu, opened.sockets, relays.clone(), events.clone(), metrics.clone());
             let known = (ports.clone(), relays.clone());
-            let (shard, sender) = Shard::new(index, turn, part, known).map_err(StartError::Thread)?;
+            let (mut shard, sender) = Shard::new(index, turn, part, known).map_err(StartError::Thread)?;
+            if let Some(pool) = &pool {
+                let back = sender.clone();
+                shard.run_jobs_on(pool.sender(move |job| back.done(job)));
+            }
             for (listener, address) in opened.tcp {
                 let task = streams.accept(listener, address, sender.clone());
                 accepting.push(task.map_err(|source| StartError::Open { address, source })?);
@@ -178,7 +202,10 @@ impl Shards {
             threads.push(thread.spawn(move || shard.run(&others)).map_err(StartError::Thread)?);
         }
         let shared_port = SharedPort::new(streams, &senders, media.shared);
-        Ok((Self { senders, threads, accepting, shared_port }, receiver))
+        if let Some(mixing) = media.mixing {
+            warn_of_fonts(mixing.config.fonts);
+        }
+        Ok((Self { senders, threads, accepting, shared_port, pool }, receiver))
     }
 
     /// Who takes ICE-TCP connections on HTTP's ports.
@@ -208,6 +235,9 @@ impl Shards {
             // The thread answers within one round of its loop; a panic in it has been reported.
             let _ = tokio::task::spawn_blocking(|| thread.join()).await;
         }
+        let pool = self.pool.take();
+        // It waits for jobs of milliseconds.
+        let _ = tokio::task::spawn_blocking(|| drop(pool)).await;
     }
 
     fn end(&self) {
@@ -216,6 +246,9 @@ impl Shards {
         }
         for sender in &self.senders {
             sender.stop();
+        }
+        if let Some(pool) = &self.pool {
+            pool.close();
         }
     }
 }

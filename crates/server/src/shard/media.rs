@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use madang_media::{
     egress::Way,
+    mcu::Job,
     session::{Transmit, Transport},
     sfu::{Counters, Input, Output, RoomKey, Sfu},
 };
@@ -22,7 +23,7 @@ use mio::{Interest, Registry, unix::SourceFd};
 use tokio::sync::mpsc;
 
 use super::{FromRelay, live_relays::LiveRelays, tokens};
-use crate::{metrics::MediaMetrics, turn::PacketSender};
+use crate::{metrics::MediaMetrics, mixing::JobSender, turn::PacketSender};
 
 /// Messages taken by one call. With merging (UDP_GRO) each may hold dozens of datagrams.
 const MESSAGES: usize = 32;
@@ -129,6 +130,10 @@ pub(super) struct MediaPart {
     events: EventSender,
     /// Events that found no room in the queue.
     waiting: VecDeque<(RoomKey, MediaEvent)>,
+    /// What mixers want done elsewhere, and the way there; without it no room is mixed.
+    #[expect(clippy::vec_box, reason = "as the forwarder gives and takes them")]
+    jobs: Vec<Box<Job>>,
+    pool: Option<JobSender<Job>>,
     received: ReceiveBatch,
     metrics: MediaMetrics,
     published: Counters,
@@ -148,11 +153,18 @@ impl MediaPart {
             ways: Ways { sockets, peers: HashMap::new(), relays, for_relays: Vec::new(), unsent: 0 },
             events,
             waiting: VecDeque::new(),
+            jobs: Vec::new(),
+            pool: None,
             received: ReceiveBatch::new(MESSAGES, 0),
             metrics,
             published: Counters::default(),
             publish_at: Instant::now(),
         }
+    }
+
+    /// Who runs the jobs of mixers; they come back by [`Self::done`].
+    pub(super) fn run_jobs_on(&mut self, pool: JobSender<Job>) {
+        self.pool = Some(pool);
     }
 
     pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
@@ -170,6 +182,11 @@ impl MediaPart {
 
     pub(super) fn command(&mut self, now: Instant, room: RoomKey, command: MediaCommand) {
         self.sfu.handle_input(now, Input::Command { room, command });
+    }
+
+    /// A job of a mixer has been run.
+    pub(super) fn done(&mut self, now: Instant, job: Box<Job>) {
+        self.sfu.handle_input(now, Input::Done(job));
     }
 
     /// Reads a burst; says whether there may be more.
@@ -230,12 +247,17 @@ impl MediaPart {
                 Output::Transmit(Transmit { transport, from, to, data }) => {
                     ways.send(Way { transport, from, to }, &data);
                 }
+                Output::Job(job) => self.jobs.push(job),
                 Output::Event { room, event } => self.waiting.push_back((room, event)),
                 Output::Timeout(due) => break due,
             }
         };
         sfu.drain_packets(|way, data| ways.send(way, data));
         ways.flush();
+        // After the packets: what is to be sent does not wait for what is to be mixed.
+        if let Some(pool) = &self.pool {
+            pool.send(&mut self.jobs);
+        }
         self.tell();
         [due, self.publish(now)].into_iter().flatten().min()
     }

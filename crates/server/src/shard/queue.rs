@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use madang_media::sfu::RoomKey;
+use madang_media::{mcu::Job, sfu::RoomKey};
 use madang_protocol::MediaCommand;
 use madang_turn::Reload;
 use mio::Waker;
@@ -66,6 +66,9 @@ pub(super) struct Asked {
     pub(super) stop: AtomicBool,
     /// What rooms want, in their order.
     pub(super) rooms: Mutex<VecDeque<(RoomKey, MediaCommand)>>,
+    /// Jobs of mixers that have been run. There are never more than mixers have parts.
+    #[expect(clippy::vec_box, reason = "as the forwarder gives and takes them")]
+    pub(super) done: Mutex<Vec<Box<Job>>>,
 }
 
 /// When allocations that are left have to end.
@@ -126,6 +129,18 @@ impl ShardSender {
         drop(rooms);
         self.wake();
         true
+    }
+
+    /// A job of one of its mixers has been run. The shard is woken once for all that come until it
+    /// takes them.
+    pub(super) fn done(&self, job: Box<Job>) {
+        let mut done = self.asked.done.lock();
+        let is_first = done.is_empty();
+        done.push(job);
+        drop(done);
+        if is_first {
+            self.wake();
+        }
     }
 
     /// No new allocations from its next round on; those that are left end at the deadline.

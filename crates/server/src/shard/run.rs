@@ -11,6 +11,7 @@ use std::{
 use mio::{Events, Poll, Waker};
 use tokio::sync::mpsc;
 
+use madang_media::mcu::Job;
 use madang_turn::Directory;
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
     media::{MediaPart, MediaPorts},
     relay_id, tokens,
 };
+use crate::mixing::JobSender;
 
 /// Commands taken before sockets get their turn.
 const COMMANDS: usize = 256;
@@ -55,6 +57,11 @@ impl Shard {
         let shard =
             Self { index, poll, turn, media, commands, sender: sender.clone(), ports, ready: VecDeque::new(), relays };
         Ok((shard, sender))
+    }
+
+    /// Who runs the jobs of its mixers.
+    pub(super) fn run_jobs_on(&mut self, pool: JobSender<Job>) {
+        self.media.run_jobs_on(pool);
     }
 
     /// Serves until told to stop. `others` are the ways to all shards, by their places.
@@ -116,8 +123,12 @@ impl Shard {
 
     /// Says whether there may be more, for which no further wake-up comes.
     fn take_commands(&mut self) -> bool {
+        let done = std::mem::take(&mut *self.sender.asked.done.lock());
         let rooms = std::mem::take(&mut *self.sender.asked.rooms.lock());
         let now = Instant::now();
+        for job in done {
+            self.media.done(now, job);
+        }
         for (room, command) in rooms {
             self.media.command(now, room, command);
         }

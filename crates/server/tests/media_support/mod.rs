@@ -22,7 +22,7 @@ use madang_client::{
 use madang_protocol::{Capabilities, Codecs, RoomName, Topology, TopologyPolicy, TrackId, TrackSource};
 use madang_server::Server;
 use parking_lot::Mutex;
-use tokio::{net::UdpSocket, time::sleep_until};
+use tokio::{net::UdpSocket, task::JoinHandle, time::sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::Client;
@@ -122,18 +122,28 @@ struct Seen {
 pub(crate) struct Person {
     pub(crate) wire: Arc<Wire>,
     seen: Arc<Mutex<Seen>>,
+    life: JoinHandle<()>,
 }
 
 impl Person {
-    /// Begins to join.
+    /// Begins to join a room that the server forwards.
     pub(crate) async fn join(server: &Server, room: &str, name: &str) -> Self {
+        Self::join_by(server, room, name, (Topology::Sfu, TopologyPolicy::Sfu)).await
+    }
+
+    /// The same for a room that the server mixes.
+    pub(crate) async fn join_mixed(server: &Server, room: &str, name: &str) -> Self {
+        Self::join_by(server, room, name, (Topology::Mcu, TopologyPolicy::Mcu)).await
+    }
+
+    async fn join_by(server: &Server, room: &str, name: &str, topology: (Topology, TopologyPolicy)) -> Self {
         let wire = Wire::tap(server.addresses().media[0]).await;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let address = wire.outside.local_addr().expect("bound");
-        let participant = Participant::new(config(room, name, address), Instant::now());
+        let participant = Participant::new(config(room, name, address, topology), Instant::now());
         let client = Client::connect(server).await;
-        tokio::spawn(live(participant, client, wire.clone(), seen.clone()));
-        Self { wire, seen }
+        let life = tokio::spawn(live(participant, client, wire.clone(), seen.clone()));
+        Self { wire, seen, life }
     }
 
     /// Waits until it has sent a check of connectivity, and gives that back.
@@ -159,6 +169,17 @@ impl Person {
         panic!("{} tracks of {tracks} came; {:?}", seen.frames.len(), seen.faults);
     }
 
+    /// Is gone, without a word.
+    pub(crate) async fn vanish(self) {
+        self.life.abort();
+        let _ = self.life.await;
+    }
+
+    /// The tracks that came.
+    pub(crate) fn tracks(&self) -> usize {
+        self.seen.lock().frames.len()
+    }
+
     /// Forgets the gaps so far.
     pub(crate) fn begin(&self) {
         let now = Instant::now();
@@ -177,7 +198,7 @@ impl Person {
     }
 }
 
-fn config(room: &str, name: &str, address: SocketAddr) -> Config {
+fn config(room: &str, name: &str, address: SocketAddr, (topology, policy): (Topology, TopologyPolicy)) -> Config {
     let codecs = Codecs { audio: vec!["OPUS".into()], video: vec!["VP8".into()] };
     let camera = Content::Pattern(Layer::ALL.to_vec());
     let microphone = Content::Clip(Arc::new(tone(Hertz(440)).expect("a tone")));
@@ -187,8 +208,8 @@ fn config(room: &str, name: &str, address: SocketAddr) -> Config {
         signaling: Settings {
             room: Some(RoomName(room.into())),
             name: name.into(),
-            capabilities: Capabilities { codecs, simulcast: true, topologies: vec![Topology::Sfu] },
-            topology: Some(TopologyPolicy::Sfu),
+            capabilities: Capabilities { codecs, simulcast: true, topologies: vec![topology] },
+            topology: Some(policy),
             ..Settings::default()
         },
         publications: vec![

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { bitrate, byteCount, milliseconds, percent, pictureSize } from '../format.js';
 import { arrowWidth, beside, path, pointOn, seats, trim } from '../geometry.js';
 import { eventWords, offerNumber } from '../history.js';
+import { mixerRows } from '../mixer.js';
 import { viewOf } from '../model.js';
 import { sortedPairs } from '../pairs.js';
 import { hideAddress, reportText } from '../report.js';
@@ -352,4 +353,41 @@ test('both languages have the same words, and say who pays', () => {
     assert.notEqual(strings.whySfu({ n: 2 }), strings.whySfu({ n: 3 }));
     assert.notEqual(strings.whyMesh({ n: 2, links: 1, relayed: 0 }), strings.whyMesh({ n: 2, links: 1, relayed: 1 }));
   }
+});
+
+const mixed = () => {
+  const room = roomOf(['Jun', 'Bo']);
+  const delivery = { paused: false, layer: 'm', temporal: null, reason: 'bandwidth' };
+  const work = { decoding: 3, encoding: 1, listeners: 3, decodeMs: 61, encodeMs: 214, soundMs: 8 };
+  room.mix = {
+    audio: { id: 't_ma', kind: 'audio', source: 'mix' },
+    video: { id: 't_mv', kind: 'video', source: 'mix', delivery },
+    state: { fps: 15, maxHeight: 360, limited: 'busy', work },
+  };
+  const tracks = [
+    { id: 't_ma', direction: 'down', kind: 'audio', source: 'mix', bps: 60_000 },
+    { id: 't_mv', direction: 'down', kind: 'video', source: 'mix', bps: 900_000, width: 640, height: 360, fps: 15 },
+  ];
+  return viewOf(room, { ...statsOf([link('1', null, { kind: 'sfu', tracks })]), topology: 'sfu' });
+};
+
+test('whoever takes the mix in a room that forwards sees the mixer, and one picture of everyone', () => {
+  const view = mixed();
+  assert.equal(view.isMixed, true);
+  const [picture, sound] = view.links[0].streams.map((stream) => streamWords(stream, english));
+  assert.equal(picture.name, '↓\u00a0everyone, picture');
+  assert.equal(picture.why, 'what your connection carries');
+  assert.equal(sound.name, '↓\u00a0everyone, sound');
+  assert.equal(viewOf(roomOf(['Jun']), statsOf([])).isMixed, false);
+});
+
+test('the mixer’s milliseconds per second are told as shares of a core', () => {
+  const { mixer } = mixed();
+  assert.deepEqual(mixerRows(mixer, english), [
+    ['Decodes', '3 pictures', '6.1\u00a0% of a core'],
+    ['Encodes', '1 picture', '21\u00a0% of a core'],
+    ['Sound', 'for 3 listeners', '0.8\u00a0% of a core'],
+    ['Picture', 'up to 360 lines, 15 fps', ''],
+  ]);
+  for (const row of mixerRows(mixer, korean)) assert.doesNotMatch(row.join(), /undefined|NaN/);
 });

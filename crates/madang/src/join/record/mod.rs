@@ -1,4 +1,6 @@
-//! Writes each received track to a WebM file of its own.
+//! Writes each received track to a WebM file of its own, and a mix to one file.
+
+mod mix;
 
 use std::{
     collections::HashMap,
@@ -16,17 +18,19 @@ use madang_client::{
 };
 use madang_protocol::TrackId;
 
+use mix::MixRecording;
+
 /// All files of one participant.
 pub(crate) struct Recorder {
     folder: PathBuf,
     files: HashMap<TrackId, Recording>,
+    mix: MixRecording,
 }
 
 struct Recording {
     codec: Codec,
     path: PathBuf,
-    file: File,
-    writer: Writer,
+    file: WebmFile,
     /// The first frame's time stamp, and the last one's place in time.
     first: u32,
     last: Duration,
@@ -36,7 +40,12 @@ impl Recorder {
     /// Records into a folder, which is made if it is not there.
     pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned(), files: HashMap::new() })
+        Ok(Self { folder: folder.to_owned(), files: HashMap::new(), mix: MixRecording::new(folder) })
+    }
+
+    /// Adds a frame of the mix.
+    pub(crate) fn mixed(&mut self, codec: Codec, received: &Received) -> io::Result<()> {
+        self.mix.frame(codec, received)
     }
 
     /// Adds a frame. A picture's file begins with its first keyframe, and leaves out what can't
@@ -53,11 +62,9 @@ impl Recorder {
             }
             let path = self.folder.join(file_name(owner, track, codec));
             let channels = if codec == Codec::Opus { opus_channels(data) } else { 0 };
-            let (writer, head) = Writer::new(&[Track { codec, size, channels }]);
-            let mut file = File::create(&path)?;
-            file.write_all(&head)?;
+            let file = WebmFile::create(&path, &[Track { codec, size, channels }])?;
             let first = received.frame.timestamp;
-            self.files.insert(track.clone(), Recording { codec, path, file, writer, first, last: Duration::ZERO });
+            self.files.insert(track.clone(), Recording { codec, path, file, first, last: Duration::ZERO });
         }
         let Some(recording) = self.files.get_mut(track) else { return Ok(()) };
         recording.write(received)
@@ -66,6 +73,7 @@ impl Recorder {
     /// Ends all files; gives their names.
     pub(crate) fn finish(self) -> io::Result<Vec<PathBuf>> {
         let mut paths: Vec<PathBuf> = self.files.into_values().map(Recording::finish).collect::<io::Result<_>>()?;
+        paths.extend(self.mix.finish()?);
         paths.sort();
         Ok(paths)
     }
@@ -85,18 +93,42 @@ impl Recording {
         self.last = self.last.max(at);
         // Played again, an old stamp would tell a delay of days.
         let data = Stamp::strip(&received.frame.data);
-        let bytes = self.writer.frame(0, at, received.is_keyframe, data);
+        self.file.frame(0, at, received.is_keyframe, data)
+    }
+
+    fn finish(self) -> io::Result<PathBuf> {
+        self.file.finish()?;
+        Ok(self.path)
+    }
+}
+
+/// A WebM file on the disk.
+struct WebmFile {
+    file: File,
+    writer: Writer,
+}
+
+impl WebmFile {
+    fn create(path: &Path, tracks: &[Track]) -> io::Result<Self> {
+        let (writer, head) = Writer::new(tracks);
+        let mut file = File::create(path)?;
+        file.write_all(&head)?;
+        Ok(Self { file, writer })
+    }
+
+    fn frame(&mut self, track: usize, at: Duration, is_keyframe: bool, data: &[u8]) -> io::Result<()> {
+        let bytes = self.writer.frame(track, at, is_keyframe, data);
         self.file.write_all(&bytes)
     }
 
-    fn finish(mut self) -> io::Result<PathBuf> {
+    fn finish(mut self) -> io::Result<()> {
         let (tail, patches) = self.writer.finish();
         self.file.write_all(&tail)?;
         for patch in patches {
             self.file.seek(SeekFrom::Start(patch.at))?;
             self.file.write_all(&patch.bytes)?;
         }
-        Ok(self.path)
+        Ok(())
     }
 }
 
@@ -127,7 +159,7 @@ mod tests {
 
     fn received(timestamp: u32, data: &[u8], is_keyframe: bool) -> Received {
         let frame = Frame { timestamp, info: FrameInfo::default(), data: data.to_vec(), at: Instant::now() };
-        Received { frame, is_keyframe, is_shown: true }
+        Received { frame, is_keyframe, is_shown: true, captured_us: None }
     }
 
     #[test]

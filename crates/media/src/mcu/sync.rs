@@ -1,0 +1,97 @@
+//! Lip sync: a picture is shown when the sound that was captured with it is heard.
+//!
+//! Sound waits in its jitter buffer, so pictures have to wait for it. Which moment of the sender's
+//! clock is heard when is told by the mixer of sound ([`Heard`]) and by the sender reports of both
+//! streams (RFC 3550 §6.4.1).
+
+use std::time::{Duration, Instant};
+
+use crate::session::SenderReport;
+
+/// Pictures are shown this much before the sound that belongs to them: that is not noticed (ITU-R
+/// BT.1359 has the limit of notice at 45 ms), and so much less delay.
+const AHEAD: Duration = Duration::from_millis(20);
+/// No picture waits for longer: the reports would be at fault.
+const LONGEST: Duration = Duration::from_millis(500);
+/// What was heard longer ago says nothing of now.
+const STALE: Duration = Duration::from_secs(2);
+
+/// What is heard of somebody, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// A moment of the sender's clock, in microseconds since 1970...
+    sent_us: i64,
+    /// ...and when it is heard.
+    at: Instant,
+}
+
+impl Heard {
+    /// From what plays of a stream of sound, and the stream's newest report.
+    pub(super) fn new(timestamp: u32, at: Instant, report: SenderReport) -> Self {
+        Self { sent_us: report.moment_us(timestamp, 48_000), at }
+    }
+}
+
+/// When a picture that came at `arrived` is to be shown.
+pub(super) fn show_at(arrived: Instant, timestamp: u32, report: Option<SenderReport>, heard: Option<Heard>) -> Instant {
+    let fresh = heard.filter(|heard| {
+        let apart = arrived.saturating_duration_since(heard.at).max(heard.at.saturating_duration_since(arrived));
+        apart < STALE
+    });
+    let (Some(report), Some(heard)) = (report, fresh) else { return arrived };
+    let after = report.moment_us(timestamp, 90_000).saturating_sub(heard.sent_us);
+    let shift = Duration::from_micros(after.unsigned_abs());
+    let at = if after >= 0 { heard.at.checked_add(shift) } else { heard.at.checked_sub(shift) };
+    let at = at.and_then(|at| at.checked_sub(AHEAD)).unwrap_or(arrived);
+    // Reports that make no sense are not followed half-way.
+    if at > arrived + LONGEST { arrived } else { at.max(arrived) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn report(at_ms: u64, timestamp: u32) -> SenderReport {
+        SenderReport { at_us: at_ms * 1000, timestamp }
+    }
+
+    #[test]
+    fn a_picture_waits_for_its_sound_less_a_little() {
+        let now = Instant::now();
+        // Sound captured at 1000 ms of the sender's clock is heard now.
+        let heard = Some(Heard::new(48_000, now, report(500, 24_000)));
+        // A picture of 1000 ms comes 60 ms before; its clock began somewhere else.
+        let shown = |timestamp, arrived| show_at(arrived, timestamp, Some(report(900, 5)), heard);
+        assert_eq!(shown(5 + 9000, now - 60 * MS), now - AHEAD);
+        assert_eq!(shown(5 + 9000 + 3600, now - 60 * MS), now + 40 * MS - AHEAD, "40 ms after that");
+        assert_eq!(shown(5 + 9000 - 3600, now), now, "what is late is shown at once");
+    }
+
+    #[test]
+    fn without_reports_or_sound_a_picture_is_shown_as_it_comes() {
+        let now = Instant::now();
+        let heard = Some(Heard::new(0, now, report(1000, 0)));
+        assert_eq!(show_at(now, 0, None, heard), now);
+        assert_eq!(show_at(now, 0, Some(report(1000, 0)), None), now);
+        assert_eq!(show_at(now + STALE, 900_000, Some(report(1000, 0)), heard), now + STALE, "long silent");
+    }
+
+    #[test]
+    fn reports_that_make_no_sense_hold_nothing_up() {
+        let now = Instant::now();
+        let heard = Some(Heard::new(0, now, report(1000, 0)));
+        assert_eq!(show_at(now, 0, Some(report(90_000_000, 0)), heard), now);
+        assert_eq!(show_at(now, 0, Some(SenderReport { at_us: u64::MAX, timestamp: 7 }), heard), now);
+        assert_eq!(show_at(now, u32::MAX / 2, Some(SenderReport { at_us: 0, timestamp: 0 }), heard), now);
+    }
+
+    #[test]
+    fn timestamps_wrap() {
+        let now = Instant::now();
+        let heard = Some(Heard::new(100, now, report(1000, 100)));
+        let before_wrap = report(990, u32::MAX - 899);
+        assert_eq!(show_at(now - 100 * MS, 0, Some(before_wrap), heard), now - AHEAD);
+    }
+}
