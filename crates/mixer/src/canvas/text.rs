@@ -181,9 +181,15 @@ pub(super) fn clean(name: &str) -> String {
 }
 
 /// What stands on an avatar: the given name's two syllables in Korean, the first character in
-/// Chinese and Japanese, else the first letters of the first and the last word.
+/// Chinese and Japanese, else the first letters of the first and the last word. How many more there
+/// are ("+7") stays as it is.
 pub(super) fn initials(name: &str) -> String {
     let name = clean(name);
+    let more =
+        name.strip_prefix('+').is_some_and(|count| (1..4).contains(&count.len()) && count.parse::<u16>().is_ok());
+    if more {
+        return name;
+    }
     let hangul = |character: char| matches!(character, '가'..='힣');
     let ideograph = |character: char| matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
     // What stands in brackets is a remark, not a name.
@@ -290,6 +296,8 @@ mod tests {
             ("이서연 (마당)", "서연"),
             ("山田太郎", "山"),
             ("7 of nine", "7N"),
+            ("+7", "+7"),
+            ("+82 10 1234", "81"),
             ("🦊", ""),
             ("", ""),
         ];
