@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 const WINDOW: Duration = Duration::from_secs(2);
 const CALM: Duration = Duration::from_secs(10);
 
-/// More late ticks than this share is too much.
-const TOO_LATE_PERCENT: u32 = 15;
 /// Of the time between two ticks, what the work takes while it goes well; twice that would not fit.
 const EASY_PERCENT: u32 = 40;
 
@@ -46,6 +44,16 @@ impl Level {
             Self::Full => None,
             Self::HalfRate => Some("The server is busy: 15 pictures a second."),
             Self::Smaller | Self::Closed => Some("The server is busy: 15 pictures a second, and smaller ones."),
+        }
+    }
+
+    /// The share of late ticks that is too much, in percent. Each step costs more than the one
+    /// before, and to turn people away most of all.
+    fn too_late(self) -> u32 {
+        match self {
+            Self::Full => 15,
+            Self::HalfRate => 25,
+            Self::Smaller | Self::Closed => 50,
         }
     }
 
@@ -103,7 +111,7 @@ impl Load {
         if passed < WINDOW || self.ticks == 0 {
             return false;
         }
-        let is_bad = self.late * 100 > self.ticks * TOO_LATE_PERCENT;
+        let is_bad = self.late * 100 > self.ticks * self.level.too_late();
         // At 30 pictures a second there is half the time for each.
         let next = self.level.better().interval();
         let is_easy = self.late == 0 && self.longest * 100 < next * EASY_PERCENT;
@@ -151,7 +159,8 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(run(&mut load, &mut now, 10, None, ms(20)), [Level::Full]);
         use Level::{Closed, Full, HalfRate, Smaller};
-        assert_eq!(run(&mut load, &mut now, 8, Some(3), ms(40)), [Full, HalfRate, Smaller, Closed]);
+        assert_eq!(run(&mut load, &mut now, 8, Some(3), ms(40)), [Full, HalfRate, Smaller]);
+        assert_eq!(run(&mut load, &mut now, 4, Some(1), ms(40)), [Smaller, Closed]);
         assert_eq!(run(&mut load, &mut now, 30, None, ms(60)), [Closed], "hard enough as it is");
         let back = run(&mut load, &mut now, 45, None, ms(10));
         assert_eq!(back, [Closed, Smaller, HalfRate, Full]);
