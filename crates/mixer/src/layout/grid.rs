@@ -15,7 +15,7 @@ pub(super) fn arrange(ask: &Arrangement<'_>) -> Arranged {
     let mut regions: Vec<_> = regions.collect();
     if let Some(region) = rest.zip(tiles.next()).and_then(|(source, rect)| ask.region(source, rect, 0)) {
         let name = format!("+{}", left_out.len() + 1).into();
-        regions.push(Region { live: false, name, muted: false, speaking: false, ..region });
+        regions.push(Region { live: false, name, muted: false, speaking: false, needs: (0, 0), ..region });
     }
     Arranged { regions, left_out }
 }

@@ -157,7 +157,8 @@ pub struct Region {
     pub muted: bool,
     /// It has the speaker's frame.
     pub speaking: bool,
-    /// The smallest picture (width, height) that fills it without being enlarged.
+    /// The smallest picture (width, height) that fills it without being enlarged; 0 × 0 where none is
+    /// wanted, because it stands for several.
     pub needs: (usize, usize),
 }
 
