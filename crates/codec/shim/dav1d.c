@@ -7,6 +7,55 @@
 
 #include "picture.h"
 
+#ifdef MADANG_LOAD_DAV1D
+/* There is no archive of it to be linked: it is loaded when the first decoder is made, and where it
+ * is not installed there is no decoder. The number is that of the headers, so the structs fit. */
+#include <dlfcn.h>
+#include <pthread.h>
+
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define SHARED "libdav1d.so." TEXT(DAV1D_API_VERSION_MAJOR)
+
+#define FUNCTIONS(each) \
+    each(dav1d_default_settings) each(dav1d_open) each(dav1d_close) each(dav1d_flush) each(dav1d_send_data) \
+    each(dav1d_get_picture) each(dav1d_data_create) each(dav1d_data_unref) each(dav1d_picture_unref)
+
+static struct {
+#define MEMBER(name) __typeof__(&name) name;
+    FUNCTIONS(MEMBER)
+    int complete;
+} library;
+
+static void load(void) {
+    void *handle = dlopen(SHARED, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) return;
+    library.complete = 1;
+#define FIND(name) \
+    *(void **)&library.name = dlsym(handle, #name); \
+    if (!library.name) library.complete = 0;
+    FUNCTIONS(FIND)
+}
+
+static int is_there(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load);
+    return library.complete;
+}
+
+#define dav1d_default_settings library.dav1d_default_settings
+#define dav1d_open library.dav1d_open
+#define dav1d_close library.dav1d_close
+#define dav1d_flush library.dav1d_flush
+#define dav1d_send_data library.dav1d_send_data
+#define dav1d_get_picture library.dav1d_get_picture
+#define dav1d_data_create library.dav1d_data_create
+#define dav1d_data_unref library.dav1d_data_unref
+#define dav1d_picture_unref library.dav1d_picture_unref
+#else
+static int is_there(void) { return 1; }
+#endif
+
 struct madang_av1_decoder {
     Dav1dContext *context;
     Dav1dPicture shown;
@@ -21,7 +70,7 @@ void madang_av1_decoder_free(struct madang_av1_decoder *decoder) {
 }
 
 struct madang_av1_decoder *madang_av1_decoder_new(uint32_t most_samples) {
-    struct madang_av1_decoder *decoder = calloc(1, sizeof *decoder);
+    struct madang_av1_decoder *decoder = is_there() ? calloc(1, sizeof *decoder) : NULL;
     Dav1dSettings settings;
     if (!decoder) return NULL;
     dav1d_default_settings(&settings);

@@ -36,7 +36,7 @@ unsafe impl Send for Av1Decoder {}
 
 impl Av1Decoder {
     /// # Errors
-    /// [`CodecError::Failed`] when libdav1d makes none.
+    /// [`CodecError::Failed`] when libdav1d makes none, or is not on this machine.
     pub fn new(limit: PictureLimit) -> Result<Self, CodecError> {
         // libdav1d checks each frame's size against this before it allocates; 0 would be no limit.
         // SAFETY: takes no pointer.

@@ -4,9 +4,9 @@
 //! | module | what it has | by |
 //! | --- | --- | --- |
 //! | [`opus`] | [`SoundDecoder`], [`SoundEncoder`] | libopus, built along |
-//! | [`vpx`] | [`VideoDecoder`] for VP8 and VP9, [`VideoEncoder`] for VP8 | libvpx, of the system |
+//! | [`vpx`] | [`VideoDecoder`] for VP8 and VP9, [`VideoEncoder`] for VP8 | libvpx |
 //! | [`h264`] | [`VideoDecoder`], [`VideoEncoder`]: constrained baseline | OpenH264, built along |
-//! | [`av1`] | [`VideoDecoder`] | libdav1d, of the system |
+//! | [`av1`] | [`VideoDecoder`] | libdav1d, loaded where it is no part of the program |
 //!
 //! Every decoder takes whole frames: VP8 and VP9 as the payload format hands them on (a whole
 //! superframe for VP9), H.264 as an access unit with start codes (Annex B), AV1 as a temporal unit

@@ -40,8 +40,8 @@ pub struct Vp8Settings {
     /// Of the second's worth of bits that the receiver is thought to keep: how much it has at the
     /// beginning, and how much is aimed at, in milliseconds.
     pub buffer: (u16, u16),
-    /// For how many pictures a macroblock that has changed stays active although it has not changed
-    /// again: its quality settles meanwhile.
+    /// A macroblock that has changed is encoded again although it has not changed again, so that its
+    /// quality settles: 1, 2, 4 and so on pictures later, up to this many.
     pub linger: u8,
 }
 
@@ -64,7 +64,7 @@ impl Vp8Settings {
             // Four and a half pictures: 150 ms at 30 a second.
             keyframe_share: 450,
             buffer: (500, 600),
-            linger: 8,
+            linger: 16,
         }
     }
 
@@ -119,7 +119,7 @@ pub struct Vp8Encoder {
     /// What differs from the last picture that later ones refer to: more than the caller says,
     /// after pictures that were left out and those of the upper layer.
     changed: ActiveMap,
-    /// For how many more pictures each macroblock stays active.
+    /// How many pictures are left until each macroblock has settled.
     settling: Vec<u8>,
     /// What libvpx is told.
     active: Vec<u8>,
@@ -157,7 +157,8 @@ impl Vp8Encoder {
             None => self.changed.fill(),
         }
         for ((active, changed), settling) in self.active.iter_mut().zip(self.changed.cells()).zip(&self.settling) {
-            *active = u8::from(wish.keyframe || *changed > 0 || *settling > 0);
+            let again = *settling > 0 && (self.settings.linger - *settling + 1).is_power_of_two();
+            *active = u8::from(wish.keyframe || *changed > 0 || again);
         }
         let all = !self.active.contains(&0);
         if all && !self.mapped {

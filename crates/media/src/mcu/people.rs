@@ -183,7 +183,8 @@ impl People {
 
     /// The places of regions, as clients are told.
     pub(super) fn places(&self, (width, height): (usize, usize), regions: &[Region]) -> Vec<MixPlace> {
-        let mut regions: Vec<&Region> = regions.iter().collect();
+        // What stands for several people is nobody's place.
+        let mut regions: Vec<&Region> = regions.iter().filter(|region| region.needs != (0, 0)).collect();
         regions.sort_by_key(|region| region.z);
         let share = |part: usize, all: usize| part as f32 / all.max(1) as f32;
         let place = |region: &&Region| {

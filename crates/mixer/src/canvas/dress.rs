@@ -42,8 +42,12 @@ impl Default for Theme {
 /// How much of the picture the scrim hides.
 const SCRIM: f32 = 0.64;
 
-/// More drawings than this are not kept.
+/// No more drawings than this are kept,
 const KEPT: usize = 400;
+
+/// nor drawings of more samples of luma in all, which are three bytes each: a large avatar takes as
+/// much as hundreds of labels.
+const KEPT_SAMPLES: usize = 4_000_000;
 
 /// A sprite, and where it goes in its tile.
 type Placed = (Arc<Sprite>, (usize, usize));
@@ -79,11 +83,13 @@ pub(super) struct Dresser {
     fonts: Fonts,
     theme: Theme,
     kept: HashMap<Key, Option<Arc<Sprite>>>,
+    /// Of all that is kept.
+    samples: usize,
 }
 
 impl Dresser {
     pub(super) fn new(theme: Theme, fonts: Fonts) -> Self {
-        Self { fonts, theme, kept: HashMap::new() }
+        Self { fonts, theme, kept: HashMap::new(), samples: 0 }
     }
 
     pub(super) const fn theme(&self) -> &Theme {
@@ -124,10 +130,13 @@ impl Dresser {
         if let Some(kept) = self.kept.get(&key) {
             return kept.clone();
         }
-        if self.kept.len() >= KEPT {
-            self.kept.clear();
-        }
         let sprite = draw(self).map(|raster| Arc::new(raster.finish()));
+        let samples = sprite.as_ref().map_or(0, |sprite| sprite.width() * sprite.height());
+        if self.kept.len() >= KEPT || self.samples + samples > KEPT_SAMPLES {
+            self.kept.clear();
+            self.samples = 0;
+        }
+        self.samples += samples;
         self.kept.insert(key, sprite.clone());
         sprite
     }
@@ -303,6 +312,20 @@ mod tests {
         let frame = plain.difference(&framed);
         assert_eq!(frame.len(), 4, "the label is the same: {frame:?}");
         assert!(frame.iter().all(|side| side.width * side.height < 416 * 20));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let mut dresser = Dresser::new(Theme::default(), Fonts::new(&FontSources::default()));
+        for id in 0..40 {
+            let source = Source::Camera(ParticipantId(id));
+            let large = Region { source, rect: Rect::new(0, 0, 1280, 720), ..region("") };
+            assert!(dresser.avatar(&large).is_some_and(|(sprite, _)| sprite.width() > 300));
+            assert!(dresser.samples <= KEPT_SAMPLES);
+            let held = dresser.kept.values().flatten().map(|sprite| sprite.width() * sprite.height());
+            assert_eq!(held.sum::<usize>(), dresser.samples);
+        }
+        assert!(dresser.kept.len() < 40);
     }
 
     #[test]

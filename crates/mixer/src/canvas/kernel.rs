@@ -4,6 +4,8 @@
 
 use fearless_simd::Level;
 
+#[cfg(target_arch = "x86_64")]
+use super::axis::Group;
 use super::axis::{BLOCK, Block, TAPS};
 
 /// Weights add up to this many 64ths.
@@ -141,12 +143,15 @@ mod x86 {
     };
 
     use fearless_simd::prelude::*;
-    use fearless_simd::{u8x16, u8x32};
+    use fearless_simd::{i8x32, u8x16, u8x32};
 
-    use super::{BLOCK, Block, ONE, SHIFT, TAPS, plain};
+    use super::{BLOCK, Block, Group, ONE, SHIFT, TAPS, plain};
 
     /// Samples in a register.
     const WIDE: usize = 32;
+
+    /// Samples that half a group looks at: 16 for each pair of taps.
+    const READ: usize = TAPS - 2 + 16;
 
     fearless_simd::kernel!(
         pub(super) fn down(avx2: Avx2, out: &mut [u8], rows: [&[u8]; TAPS], weights: [i8; TAPS]) {
@@ -189,18 +194,18 @@ mod x86 {
             let half = _mm256_set1_epi16((ONE / 2) as i16);
             for (out, block) in out.chunks_exact_mut(BLOCK).zip(blocks) {
                 let group = |index: usize| {
-                    let group = &block.groups[index];
-                    let picks: __m256i = u8x32::from_slice(avx2, &group.picks).into();
-                    let (low, high) = (&row[group.from[0] as usize..], &row[group.from[1] as usize..]);
-                    let products = |pair: usize| {
+                    let Group { from: [low, high], picks, weights } = &block.groups[index];
+                    let picks: __m256i = u8x32::from_slice(avx2, picks).into();
+                    let (low, high) = (&row[*low as usize..][..READ], &row[*high as usize..][..READ]);
+                    let mut sum = half;
+                    for (pair, weights) in weights.iter().enumerate() {
                         let load =
                             |row: &[u8]| -> __m128i { u8x16::from_slice(avx2, &row[2 * pair..2 * pair + 16]).into() };
                         let samples = _mm256_shuffle_epi8(_mm256_set_m128i(load(high), load(low)), picks);
-                        let weights: __m256i = fearless_simd::i8x32::from_slice(avx2, &group.weights[pair]).into();
-                        _mm256_maddubs_epi16(samples, weights)
-                    };
-                    let sum = _mm256_add_epi16(products(0), _mm256_add_epi16(products(1), products(2)));
-                    _mm256_srai_epi16::<SHIFT>(_mm256_add_epi16(sum, half))
+                        let weights: __m256i = i8x32::from_slice(avx2, weights).into();
+                        sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(samples, weights));
+                    }
+                    _mm256_srai_epi16::<SHIFT>(sum)
                 };
                 let packed: u8x32<_> = _mm256_packus_epi16(group(0), group(1)).simd_into(avx2);
                 packed.store_slice(out);

@@ -69,7 +69,7 @@ pub enum FontWarning {
 /// milliseconds: once per process and thread that draws is enough.
 pub struct Fonts {
     /// None when there is no font.
-    system: Option<(FontSystem, SwashCache)>,
+    system: Option<FontSystem>,
     family: String,
     warnings: Vec<FontWarning>,
 }
@@ -113,7 +113,7 @@ impl Fonts {
         if !faces.iter().any(&mut hangul) {
             warnings.push(if usable { FontWarning::NoCjk } else { FontWarning::None });
         }
-        Self { system: usable.then(|| (system, SwashCache::new())), family: family.unwrap_or_default(), warnings }
+        Self { system: usable.then_some(system), family: family.unwrap_or_default(), warnings }
     }
 
     /// What is missing, to be said once.
@@ -131,7 +131,7 @@ impl Fonts {
     /// One line of text, cut with an ellipsis where it is longer than `room` samples. None when
     /// there is no font or nothing to draw.
     pub(super) fn line(&mut self, text: &str, size: f32, room: f32, colour: Colour) -> Option<Raster> {
-        let (system, cache) = self.system.as_mut()?;
+        let system = self.system.as_mut()?;
         if text.is_empty() {
             return None;
         }
@@ -152,7 +152,9 @@ impl Fonts {
         let mut raster = Raster::new((right - left).ceil() as usize + 1, height as usize);
         let origin = left.floor() as i32;
         let (red, green, blue) = (colour.0, colour.1, colour.2);
-        buffer.draw(system, cache, Color::rgb(red, green, blue), |x, y, width, height, colour| {
+        // It would keep every glyph in every size for good, and what is drawn is kept as a whole.
+        let mut cache = SwashCache::new();
+        buffer.draw(system, &mut cache, Color::rgb(red, green, blue), |x, y, width, height, colour| {
             let (drawn, coverage) = (Colour(colour.r(), colour.g(), colour.b()), f32::from(colour.a()) / 255.0);
             for down in 0..height as i32 {
                 for right in 0..width as i32 {
@@ -179,9 +181,15 @@ pub(super) fn clean(name: &str) -> String {
 }
 
 /// What stands on an avatar: the given name's two syllables in Korean, the first character in
-/// Chinese and Japanese, else the first letters of the first and the last word.
+/// Chinese and Japanese, else the first letters of the first and the last word. How many more there
+/// are ("+7") stays as it is.
 pub(super) fn initials(name: &str) -> String {
     let name = clean(name);
+    let more =
+        name.strip_prefix('+').is_some_and(|count| (1..4).contains(&count.len()) && count.parse::<u16>().is_ok());
+    if more {
+        return name;
+    }
     let hangul = |character: char| matches!(character, '가'..='힣');
     let ideograph = |character: char| matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
     // What stands in brackets is a remark, not a name.
@@ -288,6 +296,8 @@ mod tests {
             ("이서연 (마당)", "서연"),
             ("山田太郎", "山"),
             ("7 of nine", "7N"),
+            ("+7", "+7"),
+            ("+82 10 1234", "81"),
             ("🦊", ""),
             ("", ""),
         ];

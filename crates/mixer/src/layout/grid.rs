@@ -1,16 +1,23 @@
 //! Equal tiles in rows, the last row centred.
 
 use super::rect::{Rect, centred};
-use super::{Arranged, Arrangement, Participant, Source, WIDE};
+use super::{Arranged, Arrangement, Participant, Region, Source, WIDE};
 
-/// As many tiles as there are at most. Beyond them, those who spoke last stay.
+/// As many tiles as there are at most. Where that is not enough, those who spoke last have all but
+/// the last, which says how many have none.
 pub const MOST: usize = 25;
 
 pub(super) fn arrange(ask: &Arrangement<'_>) -> Arranged {
-    let (kept, left_out) = choose(ask);
-    let tiles = tiles(ask.width, ask.height, ask.gap, kept.len());
-    let regions = kept.into_iter().zip(tiles).filter_map(|(source, rect)| ask.region(source, rect, 0));
-    Arranged { regions: regions.collect(), left_out }
+    let (kept, mut left_out) = choose(ask);
+    let rest = (!left_out.is_empty()).then(|| left_out.remove(0));
+    let mut tiles = tiles(ask.width, ask.height, ask.gap, kept.len() + usize::from(rest.is_some())).into_iter();
+    let regions = kept.into_iter().zip(&mut tiles).filter_map(|(source, rect)| ask.region(source, rect, 0));
+    let mut regions: Vec<_> = regions.collect();
+    if let Some(region) = rest.zip(tiles.next()).and_then(|(source, rect)| ask.region(source, rect, 0)) {
+        let name = format!("+{}", left_out.len() + 1).into();
+        regions.push(Region { live: false, name, muted: false, speaking: false, needs: (0, 0), ..region });
+    }
+    Arranged { regions, left_out }
 }
 
 /// Screens have a tile of their own, before their owner's.
@@ -22,7 +29,7 @@ fn choose(ask: &Arrangement<'_>) -> (Vec<Source>, Vec<Source>) {
     let ranked = ask.by_speech().into_iter().flat_map(sources);
     let mut ranked: Vec<_> = ranked.collect();
     ranked.sort_by_key(|source| matches!(source, Source::Camera(_)));
-    ranked.truncate(MOST);
+    ranked.truncate(if ranked.len() > MOST { MOST - 1 } else { MOST });
     ask.seen().flat_map(sources).partition(|source| ranked.contains(source))
 }
 

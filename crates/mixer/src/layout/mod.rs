@@ -99,7 +99,8 @@ pub enum Fit {
 /// A kind of arrangement.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Layout {
-    /// Equal tiles, 25 at most.
+    /// Equal tiles, 25 at most. Of more sources than that 24 are seen; the last tile is an avatar
+    /// with "+n", in the place of the first of those n.
     #[default]
     Grid,
     /// The speaker large, the others in a strip at the right.
@@ -156,7 +157,8 @@ pub struct Region {
     pub muted: bool,
     /// It has the speaker's frame.
     pub speaking: bool,
-    /// The smallest picture (width, height) that fills it without being enlarged.
+    /// The smallest picture (width, height) that fills it without being enlarged; 0 × 0 where none is
+    /// wanted, because it stands for several.
     pub needs: (usize, usize),
 }
 

@@ -165,12 +165,14 @@ fn ones_own_tile_is_left_out() {
 }
 
 #[test]
-fn beyond_twenty_five_those_who_spoke_last_stay() {
+fn beyond_twenty_five_those_who_spoke_last_stay_and_one_tile_stands_for_the_rest() {
     let mut people = people(30);
     people[29].last_spoke = Some(Instant::now());
     let arranged = arrange(&ask(&Layout::Grid, &people));
     assert_eq!(arranged.regions.len(), 25);
-    assert_eq!(arranged.regions[24].source, camera(30));
+    assert_eq!(arranged.regions[23].source, camera(30));
+    let rest = &arranged.regions[24];
+    assert_eq!((rest.source, &*rest.name, rest.live, rest.needs), (camera(24), "+6", false, (0, 0)));
     assert_eq!(arranged.left_out, (25..30).map(camera).collect::<Vec<_>>());
 }
 
