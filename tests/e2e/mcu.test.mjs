@@ -1,12 +1,18 @@
 // Rooms that the server mixes, and people in other rooms who take the mix.
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { launchFirefox } from './lib/browsers.mjs';
+import { ChildClient } from './lib/child.mjs';
 import { everyoneMeets } from './lib/person.mjs';
 import { hearsInMix, isMixed, layoutIs, mixPlaces, showsInMix } from './lib/mix.mjs';
 import { PythonClient } from './lib/python_client.mjs';
 import { Rig, freshRoom } from './lib/rig.mjs';
+import { binary } from './lib/server.mjs';
 import { until } from './lib/until.mjs';
+import { frameTimes } from './lib/webm.mjs';
 
 /** @type {Rig} */
 let rig;
@@ -220,4 +226,60 @@ test('whoever sends VP8, VP9, H.264 or AV1, from whatever browser or program, is
   await cho.close();
   await showsInMix(ann, [ann, bo, py, dae], { timeout: 60_000 });
   assert.equal(await sent(dae), 'video/AV1');
+});
+
+test('a recording bot is one command: the mix becomes a file with everybody in picture and sound', async (t) => {
+  const room = freshRoom();
+  const ann = await rig.person(t, 'Ann', room, { query, camera, viewport });
+  const bo = await rig.person(t, 'Bo', room, { query, camera, viewport });
+  await showsInMix(ann, [ann, bo], { timeout: 40_000 });
+  const folder = mkdtempSync(path.join(tmpdir(), 'madang-mix-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const args = ['join', `${rig.server.url}/r/${room}`, '--json', '--name', 'Bot', '--mix', '--record', folder];
+  const bot = new ChildClient(binary, args);
+  t.after(() => bot.end());
+  await bot.event('it is in', ({ event }) => event === 'joined');
+  await until('the bot is in the picture', async () => (await mixPlaces(ann)).length === 3);
+  await new Promise((resolve) => setTimeout(resolve, 8000));
+  const places = await mixPlaces(ann);
+  bot.end('SIGINT');
+  const { files } = await bot.event('a summary', ({ event }) => event === 'summary');
+  assert.deepEqual(files, [path.join(folder, 'mix-1.webm')]);
+  const bytes = readFileSync(files[0]);
+  const tracks = [...frameTimes(bytes).values()];
+  assert.equal(tracks.length, 2, 'a picture and a sound');
+  const gaps = tracks.map((times) => Math.max(...times.slice(1).map((time, i) => time - times[i])));
+  t.diagnostic(`the longest gaps: ${gaps} ms`);
+  assert.ok(Math.max(...gaps) < 1000, `${gaps} ms`);
+
+  // Whether it can be played is for a browser to say.
+  const player = await rig.browser.newPage();
+  t.after(() => player.close());
+  await player.setContent('<video muted></video>');
+  const played = await player.$eval(
+    'video',
+    async (video, data, points) => {
+      const blob = await (await fetch(data)).blob();
+      video.src = URL.createObjectURL(blob);
+      const seen = (event) => new Promise((resolve) => video.addEventListener(event, resolve, { once: true }));
+      await seen('loadeddata');
+      video.currentTime = video.duration - 2;
+      await seen('seeked');
+      const [width, height] = [video.videoWidth, video.videoHeight];
+      const canvas = Object.assign(document.createElement('canvas'), { width, height });
+      const context = canvas.getContext('2d');
+      context.drawImage(video, 0, 0);
+      const colours = points.map(([x, y]) => [...context.getImageData(x * width, y * height, 1, 1).data].slice(0, 3));
+      const sounds = video.captureStream().getAudioTracks().length;
+      return { duration: video.duration, width, height, colours, sounds };
+    },
+    `data:video/webm;base64,${bytes.toString('base64')}`,
+    places.map(({ left, top, width, height }) => [left + width * 0.2, top + height * 0.2]),
+  );
+  assert.equal(played.sounds, 1);
+  assert.ok(played.duration > 6, `${played.duration} s`);
+  for (const person of [ann, bo]) {
+    const seen = played.colours[places.findIndex(({ participant }) => participant === person.id)];
+    assert.ok(Math.max(...seen.map((value, i) => Math.abs(value - person.look.colour[i]))) < 45, `${seen}`);
+  }
 });

@@ -16,7 +16,9 @@ use madang_client::{
 use super::{WebmFile, opus_channels};
 
 /// So long is waited for both picture and sound before the file begins without one of them.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Frames of one kind that wait for a sender report at most: half a minute of sound.
+const UNPLACED: usize = 1500;
 /// Frames wait so long for earlier ones of the other kind.
 const ORDER: Duration = Duration::from_millis(300);
 /// A frame further away than this from the last one belongs to another clock.
@@ -30,6 +32,9 @@ pub(super) struct MixRecording {
     folder: PathBuf,
     began: Option<Instant>,
     waiting: BTreeMap<(i64, u64), (Kind, Frame)>,
+    /// What came before the first sender report of its stream (RFC 3550 §6.4.1), which comes within
+    /// some seconds: nobody knows yet when it was captured.
+    unplaced: Vec<(Kind, u32, Frame)>,
     frames: u64,
     file: Option<Open>,
     done: Vec<PathBuf>,
@@ -62,21 +67,35 @@ impl MixRecording {
             folder: folder.to_owned(),
             began: None,
             waiting: BTreeMap::new(),
+            unplaced: Vec::new(),
             frames: 0,
             file: None,
             done: Vec::new(),
         }
     }
 
-    /// Takes a frame of the mix. Without a sender report nobody knows yet when it was captured: what
-    /// comes before the first is left out.
+    /// Takes a frame of the mix.
     pub(super) fn frame(&mut self, codec: Codec, received: &Received) -> io::Result<()> {
-        let (true, Some(at)) = (received.is_shown, received.captured_us) else { return Ok(()) };
-        let now = received.frame.at;
+        if !received.is_shown {
+            return Ok(());
+        }
+        let (now, timestamp) = (received.frame.at, received.frame.timestamp);
         let began = *self.began.get_or_insert(now);
         let kind = if codec == Codec::Opus { Kind::Sound } else { Kind::Picture(codec) };
-        self.frames += 1;
         let frame = Frame { is_keyframe: received.is_keyframe, data: received.frame.data.clone() };
+        let Some(at) = received.captured_us else {
+            if self.unplaced.len() < UNPLACED {
+                self.unplaced.push((kind, timestamp, frame));
+            }
+            return Ok(());
+        };
+        for (kind, early, frame) in self.unplaced.extract_if(.., |(of, ..)| *of == kind) {
+            let before = i64::from(timestamp.wrapping_sub(early).cast_signed());
+            self.frames += 1;
+            let early = at - before * 1_000_000 / i64::from(codec.clock_rate());
+            self.waiting.insert((early, self.frames), (kind, frame));
+        }
+        self.frames += 1;
         self.waiting.insert((at, self.frames), (kind, frame));
         if self.file.is_none() && !self.begin(now.saturating_duration_since(began) >= PATIENCE)? {
             return Ok(());
@@ -206,6 +225,37 @@ mod tests {
         // The pattern's first keyframe is its first frame, captured at 520 ms.
         assert_eq!(picture.frame(0).expect("the first").at, Duration::from_millis(520));
         assert_eq!(picture.frame(10).expect("the tenth").at, Duration::from_millis(920));
+    }
+
+    #[test]
+    fn what_comes_before_the_first_sender_report_is_placed_when_it_has_come() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut recording = MixRecording::new(folder.path());
+        let (clip, now) = (pattern(Layer::Low), Instant::now());
+        for tick in 0..600_i64 {
+            let at = tick * 10;
+            let now = now + Duration::from_millis(at as u64);
+            if at % 20 == 0 {
+                let mut sound = received(at, &[0xF8, 1], true, now);
+                sound.frame.timestamp = (at * 48) as u32;
+                sound.captured_us = sound.captured_us.filter(|_| at >= 5000);
+                recording.frame(Codec::Opus, &sound).expect("written");
+            }
+            if at % 40 == 0 {
+                let frame = clip.frame(usize::try_from(at / 40).expect("small") % clip.len()).expect("one of them");
+                let mut picture = received(at, frame.data, frame.is_keyframe, now);
+                picture.frame.timestamp = (at * 90) as u32;
+                picture.captured_us = picture.captured_us.filter(|_| at >= 1000);
+                recording.frame(Codec::Vp8, &picture).expect("written");
+            }
+        }
+        let paths = recording.finish().expect("files");
+        let clips = Clip::from_webm(&std::fs::read(&paths[0]).expect("a file")).expect("WebM");
+        for (codec, step, count) in [(Codec::Opus, 20, 300), (Codec::Vp8, 40, 150)] {
+            let clip = clips.iter().find(|clip| clip.codec == codec).expect("both are there");
+            assert_eq!(clip.len(), count);
+            assert_eq!(clip.frame(10).expect("the tenth").at, Duration::from_millis(10 * step));
+        }
     }
 
     #[test]
