@@ -1,0 +1,11 @@
+//! Rooms that are mixed for some or for all: real sessions in virtual time, with codecs that a test
+//! can look through.
+
+mod basics;
+mod impairments;
+mod overload;
+mod people;
+mod room;
+mod sources;
+#[path = "../yard/mod.rs"]
+mod yard;
