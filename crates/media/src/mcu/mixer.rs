@@ -62,6 +62,8 @@ pub(crate) enum MixerOutput {
         picture: usize,
         state: MixState,
     },
+    /// The largest layer of pictures is another than before: see [`Mixer::most`].
+    Most,
     /// Whether new viewers are refused from now on, and why.
     Full(Option<String>),
 }
@@ -87,6 +89,8 @@ pub(crate) struct Mixer {
     epoch: Instant,
     people: People,
     sources: BTreeMap<usize, Source>,
+    /// Counts sources of pictures.
+    newest_source: u64,
     sound: Sound,
     pictures: Slab<MixedPicture>,
     /// Who gets which picture, or sound alone.
@@ -115,6 +119,7 @@ impl Mixer {
             epoch: now,
             people: People::default(),
             sources: BTreeMap::new(),
+            newest_source: 0,
             pictures: Slab::new(),
             viewers: HashMap::new(),
             heard: HashMap::new(),
@@ -158,7 +163,9 @@ impl Mixer {
     }
 
     pub(crate) fn add_picture(&mut self, track: usize, link: usize, is_screen: bool, muted: bool) {
-        self.sources.insert(track, Source::Picture(Box::new(VideoSource::new(link, is_screen, muted))));
+        self.newest_source += 1;
+        let source = VideoSource::new(self.newest_source, link, is_screen, muted);
+        self.sources.insert(track, Source::Picture(Box::new(source)));
         self.changed(link);
     }
 
@@ -212,7 +219,7 @@ impl Mixer {
 
     /// Who gets a mix, or another one. Returns which picture.
     pub(crate) fn take(&mut self, now: Instant, link: usize, take: Take) -> Option<usize> {
-        self.leave_picture(link);
+        // The former picture goes after the new one has come, which has another key thereby.
         let picture = take.codec.map(|codec| {
             let look = Look { layout: take.layout, hidden: take.hide_self.then_some(link) };
             let known = self.pictures.iter().find(|(_, picture)| picture.look == look).map(|(key, _)| key);
@@ -223,6 +230,7 @@ impl Mixer {
             self.pictures[key].watch(codec);
             (key, codec)
         });
+        self.leave_picture(link);
         let is_new = self.viewers.insert(link, picture).is_none();
         self.listen(link, is_new);
         self.stale = true;
@@ -266,6 +274,11 @@ impl Mixer {
     /// New viewers are refused.
     pub(crate) fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// The largest layer that is made, whatever is asked for.
+    pub(crate) fn most(&self) -> LayerId {
+        most(self.load.level())
     }
 
     /// Nobody gets anything of it.
@@ -343,7 +356,7 @@ impl Mixer {
                 self.counters.decoder_faults += u64::from(work.fault.is_some());
                 if let Some(Source::Picture(source)) = self.sources.get_mut(&work.source) {
                     let (link, before) = (source.link, source.aspect());
-                    if source.back(work) && source.aspect() != before {
+                    if source.back(now, work) && source.aspect() != before {
                         self.changed(link);
                     }
                 }
@@ -354,6 +367,8 @@ impl Mixer {
     }
 
     fn mixed(&mut self, work: Box<SoundWork>) {
+        self.counters.played_us += work.heard.played_us;
+        self.counters.concealed_us += work.heard.concealed_us;
         for packet in work.out.packets() {
             self.counters.sound_packets += 1;
             self.outputs.push_back(MixerOutput::Sound {
@@ -409,8 +424,12 @@ impl Mixer {
         let interval = self.load.level().interval();
         let late = now.saturating_duration_since(self.tick_at).as_nanos() / interval.as_nanos();
         self.tick_at += interval * u32::try_from(late + 1).unwrap_or(1);
+        let before = self.most();
         if self.load.update(now) {
             self.stale = true;
+            if self.most() != before {
+                self.outputs.push_back(MixerOutput::Most);
+            }
             self.tell_at = now;
             self.tell_full();
         }
@@ -437,7 +456,7 @@ impl Mixer {
         for (_, picture) in pictures.iter_mut() {
             let shown = sources.values().filter_map(|source| {
                 let Source::Picture(source) = source else { return None };
-                Some((people.source(source.link, source.is_screen)?, source.version, source.latest.as_ref()?))
+                Some((people.source(source.link, source.is_screen)?, source.version, source.latest(now)?))
             });
             match picture.work(time, load.level(), shown) {
                 Ok(Some(work)) => {
@@ -542,6 +561,10 @@ impl Mixer {
             encoding: self.encoding() as u64,
             limited: u64::from(self.load.level() > Level::Full),
             full: u64::from(self.full),
+            people: self.people.count() as u64,
+            sources: self.sources.len() as u64,
+            pictures: self.pictures.len() as u64,
+            listeners: self.sound.listeners() as u64,
             ..self.counters
         }
     }

@@ -78,6 +78,10 @@ impl People {
         }
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+
     /// What somebody sends has changed. Says whether it makes a difference.
     pub(super) fn sends(&mut self, link: usize, sends: Sends) -> bool {
         let Some(seen) = self.of(link) else { return false };

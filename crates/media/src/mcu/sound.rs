@@ -33,16 +33,32 @@ pub(super) struct SoundWork {
     mixer: SoundMixer,
     codecs: Arc<dyn Codecs>,
     orders: Vec<Order>,
-    sources: Vec<(SourceId, usize)>,
+    sources: Vec<Known>,
     now: Instant,
     pub(super) out: SoundOutput,
+    /// Since the time before.
+    pub(super) heard: Played,
+}
+
+/// A source that has a decoder.
+struct Known {
+    id: SourceId,
+    channels: usize,
+    heard: Played,
+}
+
+/// How much of sources was played, and how much of that was made up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Played {
+    pub(super) played_us: u64,
+    pub(super) concealed_us: u64,
 }
 
 impl SoundWork {
     fn new(codecs: Arc<dyn Codecs>, now: Instant) -> Self {
         let makes = Arc::clone(&codecs);
         let mixer = SoundMixer::new(SoundConfig::new(Box::new(move |channels| makes.sound_encoder(channels))));
-        Self { mixer, codecs, orders: Vec::new(), sources: Vec::new(), now, out: SoundOutput::new() }
+        Self { mixer, codecs, orders: Vec::new(), sources: Vec::new(), now, out: SoundOutput::new(), heard: Played::default() }
     }
 
     pub(super) fn run(&mut self) {
@@ -51,6 +67,7 @@ impl SoundWork {
         }
         self.replace_failed();
         self.mixer.tick(self.now, &mut self.out);
+        self.heard = self.count();
     }
 
     fn follow(&mut self, order: Order) {
@@ -60,14 +77,14 @@ impl SoundWork {
                 let channels = if kind == SourceKind::Screen { 2 } else { 1 };
                 match self.codecs.sound_decoder(channels) {
                     Ok(decoder) => {
-                        self.sources.push((id, channels));
+                        self.sources.push(Known { id, channels, heard: Played::default() });
                         mixer.add_source(id, kind, decoder);
                     }
                     Err(why) => tracing::warn!(%why, "a source of sound has no decoder"),
                 }
             }
             Order::NoSource(id) => {
-                self.sources.retain(|(source, _)| *source != id);
+                self.sources.retain(|source| source.id != id);
                 mixer.remove_source(id);
             }
             Order::Muted(id, muted) => mixer.set_muted(id, muted),
@@ -80,8 +97,20 @@ impl SoundWork {
         }
     }
 
+    fn count(&mut self) -> Played {
+        let mut sum = Played::default();
+        for source in &mut self.sources {
+            let Some(statistics) = self.mixer.source_statistics(source.id) else { continue };
+            let (played_us, concealed_us) = (micros(statistics.played), micros(statistics.concealed));
+            sum.played_us += played_us.saturating_sub(source.heard.played_us);
+            sum.concealed_us += concealed_us.saturating_sub(source.heard.concealed_us);
+            source.heard = Played { played_us, concealed_us };
+        }
+        sum
+    }
+
     fn replace_failed(&mut self) {
-        for (id, channels) in &self.sources {
+        for Known { id, channels, .. } in &self.sources {
             if self.mixer.source_statistics(*id).is_some_and(|statistics| statistics.failed)
                 && let Ok(decoder) = self.codecs.sound_decoder(*channels)
             {
@@ -89,6 +118,11 @@ impl SoundWork {
             }
         }
     }
+}
+
+/// Samples at 48 kHz in microseconds.
+const fn micros(samples: u64) -> u64 {
+    samples * 125 / 6
 }
 
 /// The mixer of sound as the room's mixer has it.

@@ -97,15 +97,19 @@ impl Yard {
 
     /// Whose rooms can be mixed.
     pub(crate) fn mixing() -> Self {
-        Self::mixing_at((1280, 720))
+        Self::mixing_with((1280, 720), codecs::Glass::default())
     }
 
     /// The same with a largest rendition of this size.
     pub(crate) fn mixing_at(size: (usize, usize)) -> Self {
+        Self::mixing_with(size, codecs::Glass::default())
+    }
+
+    pub(crate) fn mixing_with(size: (usize, usize), codecs: codecs::Glass) -> Self {
         let mixer = MixerConfig {
             size,
             fonts: FontSources { system: false, ..FontSources::default() },
-            ..MixerConfig::new(Arc::new(codecs::Glass))
+            ..MixerConfig::new(Arc::new(codecs))
         };
         Self::with(Duration::ZERO, Some(mixer))
     }
