@@ -37,7 +37,9 @@ pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) tone: usize,
     pub(crate) luma: u8,
-    /// Every other picture is so much brighter.
+    /// Its luma and its tone change at the same moment, each 1.98 s, between these.
+    pub(crate) alternates: Option<[(u8, usize); 2]>,
+    /// One picture in three is so much brighter, and another one half as much.
     pub(crate) flicker: u8,
     pub(crate) sound: Option<TrackId>,
     pub(crate) picture: Option<TrackId>,
@@ -136,6 +138,7 @@ impl Room {
             name: name.to_owned(),
             tone: place % 8,
             luma: 60 + 25 * u8::try_from(place % 7).expect("few"),
+            alternates: None,
             flicker: 0,
             sound: Some(sound),
             picture: Some(picture),
@@ -311,6 +314,11 @@ impl Person {
         self.garble = Some(StdRng::seed_from_u64(seed));
     }
 
+    /// Its next pictures are keyframes.
+    pub(crate) fn want_keyframes(&mut self) {
+        self.camera.keyframe = [true; 3];
+    }
+
     /// When its clock shows so many times an interval.
     fn moment(&self, count: u32, interval: Duration) -> Instant {
         self.camera.begin + (interval * count).div_f64(self.clock)
@@ -348,6 +356,9 @@ impl Person {
     }
 
     fn speak(&mut self, at: Instant) {
+        if let Some(states) = self.alternates {
+            self.tone = states[(self.camera.packet / 99) as usize % 2].1;
+        }
         let payload = if self.redundant {
             redundant_tone_packet(self.tone, self.camera.tone_before)
         } else {
@@ -363,8 +374,11 @@ impl Person {
     /// A picture in all layers, whose time stamps begin anywhere.
     fn show(&mut self, at: Instant) {
         let number = self.camera.number;
+        if let Some(states) = self.alternates {
+            self.luma = states[(number / 60) as usize % 2].0;
+        }
         let Some(track) = self.picture.clone().filter(|_| !self.dark) else { return };
-        let luma = self.luma + if number % 2 == 0 { self.flicker } else { 0 };
+        let luma = self.luma + [0, self.flicker / 2, self.flicker][number as usize % 3];
         let rids: &[&str] = if self.layers.len() == 2 { &["l", "h"] } else { &["l", "m", "h"] };
         for (place, size) in self.layers.clone().into_iter().enumerate() {
             let is_needed = self.camera.demanded.as_ref().is_none_or(|rids_| rids_.iter().any(|rid| rid.0 == rids[place]));

@@ -4,7 +4,7 @@
 pub(crate) mod codecs;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use madang_media::{
     egress::Way,
     mcu::{Job, MixerConfig},
     session::{
-        AudioLevel, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, SenderReport, Session, SessionConfig,
+        AudioLevel, Certificate, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, SenderReport, Session, SessionConfig,
         SessionEvent, SessionOutput, Transmit, Transport, VideoCodec,
     },
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
@@ -88,6 +88,9 @@ pub(crate) struct Yard {
     /// When the forwarder wants to be called; `None` for at once.
     sfu_due: Option<Instant>,
     joined: u16,
+    certificate: Option<Certificate>,
+    /// Whose media is lost on the way up, all of it.
+    silenced: HashSet<SocketAddr>,
 }
 
 impl Yard {
@@ -121,9 +124,11 @@ impl Yard {
     fn with(gather: Duration, mixer: Option<MixerConfig>) -> Self {
         let now = Instant::now();
         let server = "203.0.113.1:4000".parse().expect("an address");
+        // One for all: making one takes longer than a second of a call.
+        let certificate = Certificate::generate();
         let config = SfuConfig {
             candidates: vec![LocalCandidate { address: server, tcp: false }],
-            certificate: None,
+            certificate: certificate.clone(),
             last_n: 25,
             mixer,
             gather,
@@ -131,6 +136,7 @@ impl Yard {
         Self {
             now,
             sfu: Sfu::new(config, now),
+            certificate,
             people: BTreeMap::new(),
             events: Vec::new(),
             by_address: HashMap::new(),
@@ -147,6 +153,7 @@ impl Yard {
             network: Network::new(1),
             sfu_due: None,
             joined: 0,
+            silenced: HashSet::new(),
         }
     }
 
@@ -166,7 +173,7 @@ impl Yard {
         let config = SessionConfig {
             role: Role::Client,
             video: VideoCodec::ALL.to_vec(),
-            certificate: None,
+            certificate: self.certificate.clone(),
             candidates: vec![LocalCandidate { address, tcp: false }],
         };
         let link = LinkId(format!("l_{name}"));
@@ -197,6 +204,21 @@ impl Yard {
         self.by_address.insert(address, name.into());
         self.people.insert(name.into(), participant);
         self.command(MediaCommand::OpenLink(open));
+    }
+
+    /// Chance on paths that are given from now on comes from this seed.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.network = Network::new(seed);
+    }
+
+    /// What somebody sends of media is lost from now on, or no longer. Their link stays.
+    pub(crate) fn silence(&mut self, name: &str, silent: bool) {
+        let address = self.people[name].address;
+        if silent {
+            self.silenced.insert(address);
+        } else {
+            self.silenced.remove(&address);
+        }
     }
 
     /// Gives somebody a path like this, up and down.
@@ -334,7 +356,9 @@ impl Yard {
     }
 
     fn carry(&mut self, from: SocketAddr, data: Vec<u8>) {
-        let withheld = (self.withhold)(&data);
+        // RFC 7983 §7: RTP and RTCP.
+        let is_media = data.first().is_some_and(|first| (128..192).contains(first));
+        let withheld = (self.withhold)(&data) || is_media && self.silenced.contains(&from);
         if !withheld {
             let input = Input::Packet { transport: Transport::Udp, from, to: self.server, data: &data };
             self.sfu.handle_input(self.now, input);
