@@ -158,6 +158,7 @@ impl Mixer {
         let kind = if is_screen { SourceKind::Screen } else { SourceKind::Voice };
         self.sound.add_source(track, kind, muted);
         self.sources.insert(track, Source::Sound { link, is_screen, muted, report: None });
+        self.let_go(link, is_screen);
         self.changed(link);
         self.renew_listener(link);
     }
@@ -176,7 +177,10 @@ impl Mixer {
                 self.changed(link);
                 self.renew_listener(link);
             }
-            Some(Source::Picture(source)) => self.changed(source.link),
+            Some(Source::Picture(source)) => {
+                self.let_go(source.link, source.is_screen);
+                self.changed(source.link);
+            }
             None => {}
         }
     }
@@ -190,7 +194,9 @@ impl Mixer {
             }
             Some(Source::Picture(source)) => {
                 source.muted = now_muted;
-                source.link
+                let (link, is_screen) = (source.link, source.is_screen);
+                self.let_go(link, is_screen);
+                link
             }
             None => return,
         };
@@ -302,7 +308,32 @@ impl Mixer {
         let Some(Source::Picture(source)) = self.sources.get_mut(&track) else { return };
         let heard = self.heard.get(&(source.link, source.is_screen)).copied();
         source.packet(now, packet, video, heard);
+        let (link, is_screen, hold) = (source.link, source.is_screen, source.hold(now));
+        if let Some(hold) = hold {
+            self.hold(link, is_screen, hold);
+        }
         self.decode(now);
+    }
+
+    /// Sound is to wait so long for the pictures that belong to it.
+    fn hold(&mut self, link: usize, of_screen: bool, hold: Duration) {
+        for (track, source) in &self.sources {
+            if matches!(source, Source::Sound { link: of, is_screen, .. } if (*of, *is_screen) == (link, of_screen)) {
+                self.sound.hold(*track, hold);
+            }
+        }
+    }
+
+    /// Pictures that are not shown hold no sound up, and those of a new track of sound are told anew.
+    fn let_go(&mut self, link: usize, is_screen: bool) {
+        for source in self.sources.values_mut() {
+            if let Source::Picture(source) = source
+                && (source.link, source.is_screen) == (link, is_screen)
+            {
+                source.forget_hold();
+            }
+        }
+        self.hold(link, is_screen, Duration::ZERO);
     }
 
     /// Chooses a source's layer; see [`VideoSource::choose`]. What it gets, is to get, and in which
@@ -383,7 +414,8 @@ impl Mixer {
         for playing in work.out.playing() {
             let source = usize::try_from(playing.source.0).ok().and_then(|track| self.sources.get(&track));
             if let Some(Source::Sound { link, is_screen, report: Some(report), .. }) = source {
-                self.heard.insert((*link, *is_screen), Heard::new(playing.timestamp, playing.due, *report));
+                let waited = work.waited(playing.source);
+                self.heard.insert((*link, *is_screen), Heard::new(playing.timestamp, playing.due, waited, *report));
             }
         }
         self.sound.back(work);
@@ -490,10 +522,18 @@ impl Mixer {
                 *need = (*need).max((region.needs.1 * height).div_ceil(size.1.max(1)));
             }
         }
+        let mut unseen = Vec::new();
         for source in self.sources.values_mut() {
             if let Source::Picture(source) = source {
-                source.need(needs.get(&(source.link, source.is_screen)).copied().unwrap_or(0));
+                let (before, need) = (source.needed(), needs.get(&(source.link, source.is_screen)).copied());
+                source.need(need.unwrap_or(0));
+                if before > 0 && need.is_none() {
+                    unseen.push((source.link, source.is_screen));
+                }
             }
+        }
+        for (link, is_screen) in unseen {
+            self.let_go(link, is_screen);
         }
     }
 

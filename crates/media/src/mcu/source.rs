@@ -12,7 +12,7 @@ use madang_mixer::{canvas::AVATAR_AFTER, picture::Picture};
 use super::{
     Codecs,
     decode::{DecodeWork, Generation},
-    sync::{self, Heard},
+    sync::{self, Heard, Hold},
 };
 use crate::{
     frames::{Arrival, Assembler, Continuity, Frame, Packet},
@@ -54,6 +54,7 @@ pub(super) struct VideoSource {
     waiting: VecDeque<(Instant, Frame)>,
     report: Option<SenderReport>,
     orientation: Option<Orientation>,
+    hold: Hold,
     generation: Generation,
     decoder: Decoder,
     latest: Option<(Instant, Arc<Picture>)>,
@@ -84,6 +85,7 @@ impl VideoSource {
             waiting: VecDeque::new(),
             report: None,
             orientation: None,
+            hold: Hold::default(),
             generation: (number, 0),
             decoder: Decoder::None,
             latest: None,
@@ -95,6 +97,16 @@ impl VideoSource {
     /// Its shape, once a picture has come.
     pub(super) fn aspect(&self) -> Option<f64> {
         self.latest.as_ref().map(|(_, picture)| picture.width() as f64 / picture.height() as f64)
+    }
+
+    /// How long its sound is to wait for it from now on, if that has changed.
+    pub(super) fn hold(&mut self, now: Instant) -> Option<Duration> {
+        self.hold.news(now)
+    }
+
+    /// No sound waits for it.
+    pub(super) fn forget_hold(&mut self) {
+        self.hold = Hold::default();
     }
 
     /// Its newest picture. Of a camera that was not looked at for long it tells nothing of now.
@@ -208,6 +220,7 @@ impl VideoSource {
                 self.continuity = Continuity::default();
                 continue;
             }
+            self.hold.picture((frame.at, DECODE_AHEAD), frame.timestamp, self.report, heard);
             let at = sync::show_at(frame.at, frame.timestamp, self.report, heard);
             // In order, whatever the reports say.
             let at = self.waiting.back().map_or(at, |(before, _)| at.max(*before));
