@@ -64,7 +64,15 @@ impl SoundWork {
     fn new(codecs: Arc<dyn Codecs>, now: Instant) -> Self {
         let makes = Arc::clone(&codecs);
         let mixer = SoundMixer::new(SoundConfig::new(Box::new(move |channels| makes.sound_encoder(channels))));
-        Self { mixer, codecs, orders: Vec::new(), sources: BTreeMap::new(), now, out: SoundOutput::new(), heard: Played::default() }
+        Self {
+            mixer,
+            codecs,
+            orders: Vec::new(),
+            sources: BTreeMap::new(),
+            now,
+            out: SoundOutput::new(),
+            heard: Played::default(),
+        }
     }
 
     pub(super) fn run(&mut self) {

@@ -89,9 +89,9 @@ impl Hold {
     /// What the mixer of sound is to be told now, if anything.
     pub(super) fn news(&mut self, now: Instant) -> Option<Duration> {
         let needed = Duration::from_micros(u64::try_from(self.needed?).unwrap_or(0)).min(LONGEST_HOLD);
-        let is_news = self.told.is_none_or(|(at, told)| {
-            now.saturating_duration_since(at) >= TELL && told.abs_diff(needed) > ENOUGH
-        });
+        let is_news = self
+            .told
+            .is_none_or(|(at, told)| now.saturating_duration_since(at) >= TELL && told.abs_diff(needed) > ENOUGH);
         is_news.then(|| {
             self.told = Some((now, needed));
             needed

@@ -156,7 +156,8 @@ pub struct Mixing {
 impl Mixing {
     /// Adds what another mixer counts.
     pub(crate) fn add(&mut self, other: &Self) {
-        let Self { rooms, viewers, decoding, encoding, limited, full, people, sources, pictures, listeners, .. } = other;
+        let Self { rooms, viewers, decoding, encoding, limited, full, people, sources, pictures, listeners, .. } =
+            other;
         let now = [
             (&mut self.rooms, rooms),
             (&mut self.viewers, viewers),

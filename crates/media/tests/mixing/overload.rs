@@ -145,6 +145,8 @@ fn sound_that_takes_long_now_and_then_has_no_hole() {
         let since = room.yard.now;
         room.run(10 * SECOND);
         room.assert_sound("a", since, late * MS);
+        pictures_take(&mut room, 4 * MS);
+        room.run(SECOND);
         assert!(room.heard("a")[1] > 20 && room.heard("a")[2] > 20);
         assert!(room.frozen("a", "b", since) < 120 * MS);
     }

@@ -382,7 +382,8 @@ impl Person {
         let luma = self.luma + [0, self.flicker / 2, self.flicker][number as usize % 3];
         let rids: &[&str] = if self.layers.len() == 2 { &["l", "h"] } else { &["l", "m", "h"] };
         for (place, size) in self.layers.clone().into_iter().enumerate() {
-            let is_needed = self.camera.demanded.as_ref().is_none_or(|rids_| rids_.iter().any(|rid| rid.0 == rids[place]));
+            let is_needed =
+                self.camera.demanded.as_ref().is_none_or(|rids_| rids_.iter().any(|rid| rid.0 == rids[place]));
             if self.obeys && !is_needed {
                 self.camera.keyframe[place] = true;
                 continue;

@@ -192,7 +192,8 @@ fn a_screen_makes_a_presentation_and_sounds_in_two_channels() {
     let second = second_channel(&last(&room, "a")).expect("two channels");
     assert!(second[6] > 20 && second[5] <= 2, "its second channel is another: {second:?}");
     assert!(room.heard("b")[5] <= 2, "one's own screen is not heard: {:?}", room.heard("b"));
-    let tracks: Vec<_> = room.people[screen].picture.take().into_iter().chain(room.people[screen].sound.take()).collect();
+    let tracks: Vec<_> =
+        room.people[screen].picture.take().into_iter().chain(room.people[screen].sound.take()).collect();
     for track in tracks {
         room.command(MediaCommand::RemoveTrack { track });
     }

@@ -10,16 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use madang_lab::{LinkConfig, Network};
 use madang_media::{
     egress::Way,
     mcu::{Job, MixerConfig},
     session::{
-        AudioLevel, Certificate, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, SenderReport, Session, SessionConfig,
-        SessionEvent, SessionOutput, Transmit, Transport, VideoCodec,
+        AudioLevel, Certificate, ClientLine, LayerId, LocalCandidate, OutgoingPacket, Role, SenderReport, Session,
+        SessionConfig, SessionEvent, SessionOutput, Transmit, Transport, VideoCodec,
     },
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
-use madang_lab::{LinkConfig, Network};
 use madang_mixer::canvas::FontSources;
 use madang_protocol::{
     Delivery, LinkId, MediaCommand, MediaEvent, Mix, OpenMediaLink, ParticipantId, Person, Rid, TrackId, TrackInfo,
