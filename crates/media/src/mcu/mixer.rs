@@ -308,11 +308,13 @@ impl Mixer {
         let Some(Source::Picture(source)) = self.sources.get_mut(&track) else { return };
         let heard = self.heard.get(&(source.link, source.is_screen)).copied();
         source.packet(now, packet, video, heard);
+        if let Some(work) = source.work(now, track, &self.config.codecs) {
+            self.outputs.push_back(MixerOutput::Job(Job::new(self.id, Work::Decode(work))));
+        }
         let (link, is_screen, hold) = (source.link, source.is_screen, source.hold(now));
         if let Some(hold) = hold {
             self.hold(link, is_screen, hold);
         }
-        self.decode(now);
     }
 
     /// Sound is to wait so long for the pictures that belong to it.
@@ -446,7 +448,7 @@ impl Mixer {
             }
         }
         self.decode(now);
-        if self.pictures.is_empty() || now < self.tick_at {
+        if !self.ticks() || now < self.tick_at {
             return;
         }
         if std::mem::take(&mut self.stale) {
@@ -468,6 +470,11 @@ impl Mixer {
         if now >= self.tell_at {
             self.tell(now);
         }
+    }
+
+    /// Whether there are pictures, or what was given up for some that are gone is to be taken back.
+    fn ticks(&self) -> bool {
+        !self.pictures.is_empty() || self.load.level() > Level::Full
     }
 
     fn decode(&mut self, now: Instant) {
@@ -584,7 +591,7 @@ impl Mixer {
             Source::Picture(source) => source.timeout(),
             Source::Sound { .. } => None,
         });
-        let tick = (!self.pictures.is_empty()).then_some(self.tick_at);
+        let tick = self.ticks().then_some(self.tick_at);
         sources.chain(tick).chain(self.sound.timeout(now)).min()
     }
 

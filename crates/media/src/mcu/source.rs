@@ -287,7 +287,7 @@ impl VideoSource {
     pub(super) fn timeout(&self) -> Option<Instant> {
         let gives_up = self.stream.as_ref().and_then(Assembler::timeout);
         let is_home = !matches!(self.decoder, Decoder::Away);
-        let due = self.waiting.front().filter(|_| is_home).map(|(at, _)| *at - DECODE_AHEAD);
+        let due = self.waiting.front().filter(|_| is_home).and_then(|(at, _)| at.checked_sub(DECODE_AHEAD));
         [gives_up, due].into_iter().flatten().min()
     }
 }

@@ -158,7 +158,7 @@ mod tests {
         let heard = Some(Heard::new(48_000, now, WAITED, report(1000, 48_000)));
         let mut hold = Hold::default();
         let mut picture = |late: Duration| hold.picture((now + late, 8 * MS), 0, Some(report(1000, 0)), heard);
-        (0..200).for_each(|number| picture(if number % 20 == 0 { 450 * MS } else { 100 * MS }));
+        (0..200).for_each(|number| picture(if number % 20 == 9 { 450 * MS } else { 100 * MS }));
         let needed = hold.news(now).expect("news");
         assert!(needed.abs_diff(WAITED + (100 + 8 + 20) * MS) < 10 * MS, "{needed:?}");
         assert_eq!(hold.news(now + TELL), None, "nothing new");

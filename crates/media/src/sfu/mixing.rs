@@ -419,6 +419,9 @@ impl Sfu {
             match output {
                 MixerOutput::Job(job) => self.outputs.push_back(Output::Job(job)),
                 MixerOutput::Sound { listeners, time, at, begins, payload } => {
+                    // A job that was late may name a link that is another's by now, in another room.
+                    let is_here = |link: &usize| self.links.get(*link).is_some_and(|link| link.room == room);
+                    let listeners: Vec<usize> = listeners.into_iter().filter(is_here).collect();
                     for link in listeners {
                         self.send_sound(now, link, (time, at, begins), &payload);
                     }

@@ -7,7 +7,7 @@ use madang_protocol::{MediaEvent, Subscribe, TrackId};
 
 use super::{
     room::{MS, Room, SECOND},
-    yard::{Yard, codecs::LAST_LUMA},
+    yard::{Newcomer, Yard, codecs::LAST_LUMA},
 };
 
 fn trio() -> Room {
@@ -111,6 +111,21 @@ fn viewers_of_a_smaller_rendition_notice_nothing_of_the_largest_s_end() {
     assert_eq!(room.yard.sfu.counters().mixing.encoding, 1);
     assert!(room.longest_pause("c", since) < 250 * MS);
     assert!(room.longest_pause("a", since) < SECOND);
+}
+
+#[test]
+fn a_room_that_was_too_much_is_open_again_when_only_listeners_are_left() {
+    let mut room = trio();
+    room.watcher("ear", Newcomer { mix: super::room::auto(), mix_codec: None, ..Newcomer::default() });
+    pictures_take(&mut room, 400 * MS);
+    room.run(8 * SECOND);
+    assert_eq!(full(&room), Some(true));
+    ["a", "b", "c"].into_iter().for_each(|name| room.mix(name, None));
+    room.run(12 * SECOND);
+    assert_eq!(full(&room), Some(false));
+    assert!(room.heard("ear")[0] > 20, "who listens goes on to hear");
+    room.run(25 * SECOND);
+    assert_eq!(room.yard.sfu.counters().mixing.limited, 0);
 }
 
 #[test]

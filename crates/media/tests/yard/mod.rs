@@ -182,7 +182,7 @@ impl Yard {
             link: link.clone(),
             participant: ParticipantId(format!("p_{}", newcomer.participant.as_deref().unwrap_or(name))),
             person,
-            mix_codec: Some("VP8".into()),
+            mix_codec: newcomer.mix_codec.map(Into::into),
             mix: newcomer.mix,
             video_codec: Some(newcomer.codec.into()),
             simulcast: newcomer.simulcast,
@@ -502,6 +502,8 @@ pub(crate) struct Newcomer {
     pub(crate) participant: Option<String>,
     pub(crate) person: Option<Person>,
     pub(crate) mix: Option<Mix>,
+    /// What it gets pictures of the mix in.
+    pub(crate) mix_codec: Option<&'static str>,
     /// What it sends.
     pub(crate) codec: &'static str,
     pub(crate) simulcast: bool,
@@ -509,7 +511,7 @@ pub(crate) struct Newcomer {
 
 impl Default for Newcomer {
     fn default() -> Self {
-        Self { participant: None, person: None, mix: None, codec: "VP8", simulcast: true }
+        Self { participant: None, person: None, mix: None, mix_codec: Some("VP8"), codec: "VP8", simulcast: true }
     }
 }
 
