@@ -2,6 +2,7 @@
 //! can look through.
 
 mod basics;
+mod chaos;
 mod impairments;
 mod overload;
 mod people;

@@ -228,23 +228,23 @@ struct Tones {
     at: usize,
 }
 
-/// The sine of so many 48 000ths of a period.
-fn sine(phase: usize) -> f32 {
+/// The sine, by 48 000ths of a period.
+fn sines() -> &'static [f32] {
     static TABLE: OnceLock<Vec<f32>> = OnceLock::new();
     let angle = |index: usize| (index as f32 / 48_000.0 * std::f32::consts::TAU).sin();
-    TABLE.get_or_init(|| (0..48_000).map(angle).collect())[phase % 48_000]
+    TABLE.get_or_init(|| (0..48_000).map(angle).collect())
 }
 
 impl Tones {
     /// Of two channels the second has the tones after.
     fn fill(&mut self, levels: &[u8], out: &mut [f32]) -> usize {
-        let frames = (out.len() / self.channels).min(960);
+        let (frames, sines) = ((out.len() / self.channels).min(960), sines());
         out[..frames * self.channels].fill(0.0);
         for (place, level) in levels.iter().enumerate().take(TONES.len()).filter(|(_, level)| **level > 0) {
             for (index, sample) in out[..frames * self.channels].chunks_exact_mut(self.channels).enumerate() {
                 for (channel, sample) in sample.iter_mut().enumerate() {
                     let tone = TONES[(place + channel) % TONES.len()];
-                    *sample += f32::from(*level) / 1000.0 * sine(tone * (self.at + index));
+                    *sample += f32::from(*level) / 1000.0 * sines[tone * (self.at + index) % 48_000];
                 }
             }
         }
@@ -288,16 +288,19 @@ impl SoundEncoder for Ear {
 
     fn encode(&mut self, samples: &[f32], out: &mut Vec<u8>) -> Result<(), CodecError> {
         out.push(if self.channels == 2 { TOC | STEREO } else { TOC });
+        let sines = sines();
         for channel in 0..self.channels {
             let samples: Vec<f32> = samples.iter().skip(channel).step_by(self.channels).copied().collect();
             for tone in TONES {
                 let (mut sum, mut quarter) = (0.0, 0.0);
-                // Every fourth sample tells as much of tones so low.
-                for (index, sample) in samples.iter().enumerate().step_by(4) {
-                    sum += sample * sine(tone * index);
-                    quarter += sample * sine(tone * index + 12_000);
+                // Every eighth sample tells as much of tones so low.
+                let mut index = 0;
+                while index < samples.len() {
+                    sum += samples[index] * sines[tone * index % 48_000];
+                    quarter += samples[index] * sines[(tone * index + 12_000) % 48_000];
+                    index += 8;
                 }
-                let amplitude = 8.0 * (sum * sum + quarter * quarter).sqrt() / samples.len() as f32;
+                let amplitude = 16.0 * (sum * sum + quarter * quarter).sqrt() / samples.len() as f32;
                 out.push((amplitude * 1000.0) as u8);
             }
         }
