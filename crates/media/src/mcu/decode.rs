@@ -10,11 +10,14 @@ use madang_mixer::{
 use super::Codecs;
 use crate::session::{Orientation, VideoCodec};
 
+/// A source's number, for another may have its key after it, and how often it has begun anew.
+pub(super) type Generation = (u64, u64);
+
 /// A source's decoder, and what it is to decode.
 pub(super) struct DecodeWork {
     pub(super) source: usize,
     /// The source is named anew for another track or another codec: what is late belongs to none.
-    pub(super) generation: u64,
+    pub(super) generation: Generation,
     codecs: Arc<dyn Codecs>,
     codec: VideoCodec,
     decoder: Option<Box<dyn VideoDecoder>>,
@@ -32,7 +35,7 @@ pub(super) struct DecodeWork {
 }
 
 impl DecodeWork {
-    pub(super) fn new(source: usize, generation: u64, codecs: Arc<dyn Codecs>, codec: VideoCodec) -> Self {
+    pub(super) fn new(source: usize, generation: Generation, codecs: Arc<dyn Codecs>, codec: VideoCodec) -> Self {
         Self {
             source,
             generation,

@@ -108,7 +108,7 @@ impl Load {
     /// Says whether the level is another now.
     pub(super) fn update(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.since);
-        if passed < WINDOW || self.ticks == 0 {
+        if passed < WINDOW {
             return false;
         }
         let is_bad = self.late * 100 > self.ticks * self.level.too_late();
@@ -164,6 +164,19 @@ mod tests {
         assert_eq!(run(&mut load, &mut now, 30, None, ms(60)), [Closed], "hard enough as it is");
         let back = run(&mut load, &mut now, 45, None, ms(10));
         assert_eq!(back, [Closed, Smaller, HalfRate, Full]);
+    }
+
+    #[test]
+    fn what_nobody_watches_is_easy() {
+        let mut now = Instant::now();
+        let mut load = Load::new(now);
+        run(&mut load, &mut now, 8, Some(2), Duration::from_millis(90));
+        assert_eq!(load.level(), Level::Closed);
+        for _ in 0..40 {
+            now += SECOND;
+            load.update(now);
+        }
+        assert_eq!(load.level(), Level::Full);
     }
 
     #[test]

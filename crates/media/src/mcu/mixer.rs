@@ -62,6 +62,8 @@ pub(crate) enum MixerOutput {
         picture: usize,
         state: MixState,
     },
+    /// The largest layer of pictures is another than before: see [`Mixer::most`].
+    Most,
     /// Whether new viewers are refused from now on, and why.
     Full(Option<String>),
 }
@@ -87,6 +89,8 @@ pub(crate) struct Mixer {
     epoch: Instant,
     people: People,
     sources: BTreeMap<usize, Source>,
+    /// Counts sources of pictures.
+    newest_source: u64,
     sound: Sound,
     pictures: Slab<MixedPicture>,
     /// Who gets which picture, or sound alone.
@@ -115,6 +119,7 @@ impl Mixer {
             epoch: now,
             people: People::default(),
             sources: BTreeMap::new(),
+            newest_source: 0,
             pictures: Slab::new(),
             viewers: HashMap::new(),
             heard: HashMap::new(),
@@ -153,12 +158,15 @@ impl Mixer {
         let kind = if is_screen { SourceKind::Screen } else { SourceKind::Voice };
         self.sound.add_source(track, kind, muted);
         self.sources.insert(track, Source::Sound { link, is_screen, muted, report: None });
+        self.let_go(link, is_screen);
         self.changed(link);
         self.renew_listener(link);
     }
 
     pub(crate) fn add_picture(&mut self, track: usize, link: usize, is_screen: bool, muted: bool) {
-        self.sources.insert(track, Source::Picture(Box::new(VideoSource::new(link, is_screen, muted))));
+        self.newest_source += 1;
+        let source = VideoSource::new(self.newest_source, link, is_screen, muted);
+        self.sources.insert(track, Source::Picture(Box::new(source)));
         self.changed(link);
     }
 
@@ -169,7 +177,10 @@ impl Mixer {
                 self.changed(link);
                 self.renew_listener(link);
             }
-            Some(Source::Picture(source)) => self.changed(source.link),
+            Some(Source::Picture(source)) => {
+                self.let_go(source.link, source.is_screen);
+                self.changed(source.link);
+            }
             None => {}
         }
     }
@@ -183,7 +194,9 @@ impl Mixer {
             }
             Some(Source::Picture(source)) => {
                 source.muted = now_muted;
-                source.link
+                let (link, is_screen) = (source.link, source.is_screen);
+                self.let_go(link, is_screen);
+                link
             }
             None => return,
         };
@@ -212,7 +225,7 @@ impl Mixer {
 
     /// Who gets a mix, or another one. Returns which picture.
     pub(crate) fn take(&mut self, now: Instant, link: usize, take: Take) -> Option<usize> {
-        self.leave_picture(link);
+        // The former picture goes after the new one has come, which has another key thereby.
         let picture = take.codec.map(|codec| {
             let look = Look { layout: take.layout, hidden: take.hide_self.then_some(link) };
             let known = self.pictures.iter().find(|(_, picture)| picture.look == look).map(|(key, _)| key);
@@ -223,6 +236,7 @@ impl Mixer {
             self.pictures[key].watch(codec);
             (key, codec)
         });
+        self.leave_picture(link);
         let is_new = self.viewers.insert(link, picture).is_none();
         self.listen(link, is_new);
         self.stale = true;
@@ -268,6 +282,11 @@ impl Mixer {
         self.full
     }
 
+    /// The largest layer that is made, whatever is asked for.
+    pub(crate) fn most(&self) -> LayerId {
+        most(self.load.level())
+    }
+
     /// Nobody gets anything of it.
     pub(crate) fn is_idle(&self) -> bool {
         self.viewers.is_empty()
@@ -289,7 +308,34 @@ impl Mixer {
         let Some(Source::Picture(source)) = self.sources.get_mut(&track) else { return };
         let heard = self.heard.get(&(source.link, source.is_screen)).copied();
         source.packet(now, packet, video, heard);
-        self.decode(now);
+        if let Some(work) = source.work(now, track, &self.config.codecs) {
+            self.outputs.push_back(MixerOutput::Job(Job::new(self.id, Work::Decode(work))));
+        }
+        let (link, is_screen, hold) = (source.link, source.is_screen, source.hold(now));
+        if let Some(hold) = hold {
+            self.hold(link, is_screen, hold);
+        }
+    }
+
+    /// Sound is to wait so long for the pictures that belong to it.
+    fn hold(&mut self, link: usize, of_screen: bool, hold: Duration) {
+        for (track, source) in &self.sources {
+            if matches!(source, Source::Sound { link: of, is_screen, .. } if (*of, *is_screen) == (link, of_screen)) {
+                self.sound.hold(*track, hold);
+            }
+        }
+    }
+
+    /// Pictures that are not shown hold no sound up, and those of a new track of sound are told anew.
+    fn let_go(&mut self, link: usize, is_screen: bool) {
+        for source in self.sources.values_mut() {
+            if let Source::Picture(source) = source
+                && (source.link, source.is_screen) == (link, is_screen)
+            {
+                source.forget_hold();
+            }
+        }
+        self.hold(link, is_screen, Duration::ZERO);
     }
 
     /// Chooses a source's layer; see [`VideoSource::choose`]. What it gets, is to get, and in which
@@ -343,7 +389,7 @@ impl Mixer {
                 self.counters.decoder_faults += u64::from(work.fault.is_some());
                 if let Some(Source::Picture(source)) = self.sources.get_mut(&work.source) {
                     let (link, before) = (source.link, source.aspect());
-                    if source.back(work) && source.aspect() != before {
+                    if source.back(now, work) && source.aspect() != before {
                         self.changed(link);
                     }
                 }
@@ -354,6 +400,8 @@ impl Mixer {
     }
 
     fn mixed(&mut self, work: Box<SoundWork>) {
+        self.counters.played_us += work.heard.played_us;
+        self.counters.concealed_us += work.heard.concealed_us;
         for packet in work.out.packets() {
             self.counters.sound_packets += 1;
             self.outputs.push_back(MixerOutput::Sound {
@@ -368,7 +416,8 @@ impl Mixer {
         for playing in work.out.playing() {
             let source = usize::try_from(playing.source.0).ok().and_then(|track| self.sources.get(&track));
             if let Some(Source::Sound { link, is_screen, report: Some(report), .. }) = source {
-                self.heard.insert((*link, *is_screen), Heard::new(playing.timestamp, playing.due, *report));
+                let waited = work.waited(playing.source);
+                self.heard.insert((*link, *is_screen), Heard::new(playing.timestamp, playing.due, waited, *report));
             }
         }
         self.sound.back(work);
@@ -399,7 +448,7 @@ impl Mixer {
             }
         }
         self.decode(now);
-        if self.pictures.is_empty() || now < self.tick_at {
+        if !self.ticks() || now < self.tick_at {
             return;
         }
         if std::mem::take(&mut self.stale) {
@@ -409,14 +458,23 @@ impl Mixer {
         let interval = self.load.level().interval();
         let late = now.saturating_duration_since(self.tick_at).as_nanos() / interval.as_nanos();
         self.tick_at += interval * u32::try_from(late + 1).unwrap_or(1);
+        let before = self.most();
         if self.load.update(now) {
             self.stale = true;
+            if self.most() != before {
+                self.outputs.push_back(MixerOutput::Most);
+            }
             self.tell_at = now;
             self.tell_full();
         }
         if now >= self.tell_at {
             self.tell(now);
         }
+    }
+
+    /// Whether there are pictures, or what was given up for some that are gone is to be taken back.
+    fn ticks(&self) -> bool {
+        !self.pictures.is_empty() || self.load.level() > Level::Full
     }
 
     fn decode(&mut self, now: Instant) {
@@ -437,7 +495,7 @@ impl Mixer {
         for (_, picture) in pictures.iter_mut() {
             let shown = sources.values().filter_map(|source| {
                 let Source::Picture(source) = source else { return None };
-                Some((people.source(source.link, source.is_screen)?, source.version, source.latest.as_ref()?))
+                Some((people.source(source.link, source.is_screen)?, source.version, source.latest(now)?))
             });
             match picture.work(time, load.level(), shown) {
                 Ok(Some(work)) => {
@@ -471,10 +529,18 @@ impl Mixer {
                 *need = (*need).max((region.needs.1 * height).div_ceil(size.1.max(1)));
             }
         }
+        let mut unseen = Vec::new();
         for source in self.sources.values_mut() {
             if let Source::Picture(source) = source {
-                source.need(needs.get(&(source.link, source.is_screen)).copied().unwrap_or(0));
+                let (before, need) = (source.needed(), needs.get(&(source.link, source.is_screen)).copied());
+                source.need(need.unwrap_or(0));
+                if before > 0 && need.is_none() {
+                    unseen.push((source.link, source.is_screen));
+                }
             }
+        }
+        for (link, is_screen) in unseen {
+            self.let_go(link, is_screen);
         }
     }
 
@@ -525,7 +591,7 @@ impl Mixer {
             Source::Picture(source) => source.timeout(),
             Source::Sound { .. } => None,
         });
-        let tick = (!self.pictures.is_empty()).then_some(self.tick_at);
+        let tick = self.ticks().then_some(self.tick_at);
         sources.chain(tick).chain(self.sound.timeout(now)).min()
     }
 
@@ -542,6 +608,10 @@ impl Mixer {
             encoding: self.encoding() as u64,
             limited: u64::from(self.load.level() > Level::Full),
             full: u64::from(self.full),
+            people: self.people.count() as u64,
+            sources: self.sources.len() as u64,
+            pictures: self.pictures.len() as u64,
+            listeners: self.sound.listeners() as u64,
             ..self.counters
         }
     }

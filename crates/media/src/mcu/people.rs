@@ -78,6 +78,10 @@ impl People {
         }
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+
     /// What somebody sends has changed. Says whether it makes a difference.
     pub(super) fn sends(&mut self, link: usize, sends: Sends) -> bool {
         let Some(seen) = self.of(link) else { return false };
@@ -209,4 +213,53 @@ impl People {
 /// When somebody spoke last orders tiles: not finer than that two who talk at once keep their order.
 fn coarse(now: Instant, before: Option<Instant>) -> Instant {
     before.filter(|before| now.saturating_duration_since(*before) < Duration::from_secs(2)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(name: &str) -> Person {
+        Person { name: name.into(), is_shown: true }
+    }
+
+    fn names(people: &People) -> Vec<(u64, String)> {
+        let regions = people.arrange((640, 360), &MixLayout::Grid, None);
+        regions.iter().map(|region| (region.source.participant().0, region.name.to_string())).collect()
+    }
+
+    #[test]
+    fn a_new_name_is_on_the_label() {
+        let mut people = People::default();
+        people.set(7, &ParticipantId("p_1".into()), &person("Ada"));
+        people.set(7, &ParticipantId("p_1".into()), &person("에이다"));
+        assert_eq!(names(&people), [(1, "에이다".to_owned())]);
+    }
+
+    #[test]
+    fn a_link_that_is_replaced_keeps_its_person_s_place_whichever_end_comes_first() {
+        let mut people = People::default();
+        for (link, id) in [(1, "p_1"), (2, "p_2"), (3, "p_3")] {
+            people.set(link, &ParticipantId(id.into()), &person(id));
+        }
+        let before = names(&people);
+        people.set(9, &ParticipantId("p_2".into()), &person("p_2"));
+        people.remove(2);
+        assert_eq!(names(&people), before);
+        people.remove(9);
+        people.set(2, &ParticipantId("p_2".into()), &person("p_2"));
+        assert_eq!(names(&people), before);
+        assert_eq!(people.link_of(Source::Camera(Number(2))), Some(2));
+    }
+
+    #[test]
+    fn people_who_are_gone_are_forgotten_when_there_are_too_many() {
+        let mut people = People::default();
+        for number in 0..3 * REMEMBERED {
+            people.set(1, &ParticipantId(format!("p_{number}")), &person(""));
+            people.remove(1);
+        }
+        assert!(people.numbers.len() <= REMEMBERED + 1);
+        assert_eq!((people.count(), people.by_link.len()), (0, 0));
+    }
 }

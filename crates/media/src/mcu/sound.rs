@@ -1,6 +1,10 @@
 //! The sound's part: who talks, who listens, and what comes out every 20 ms.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use madang_mixer::sound::{ListenerId, SoundConfig, SoundMixer, SoundOutput, SoundPacket, SourceId, SourceKind, TICK};
 
@@ -15,6 +19,7 @@ enum Order {
     Source(SourceId, SourceKind),
     NoSource(SourceId),
     Muted(SourceId, bool),
+    Hold(SourceId, Duration),
     Listener(ListenerId, Vec<SourceId>),
     NoListener(ListenerId),
     Packet(Instant, SourceId, Packet),
@@ -33,16 +38,41 @@ pub(super) struct SoundWork {
     mixer: SoundMixer,
     codecs: Arc<dyn Codecs>,
     orders: Vec<Order>,
-    sources: Vec<(SourceId, usize)>,
+    sources: BTreeMap<SourceId, Known>,
     now: Instant,
     pub(super) out: SoundOutput,
+    /// Since the time before.
+    pub(super) heard: Played,
+}
+
+/// A source that has a decoder.
+struct Known {
+    channels: usize,
+    heard: Played,
+    /// How long what plays has waited.
+    waited: Duration,
+}
+
+/// How much of sources was played, and how much of that was made up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Played {
+    pub(super) played_us: u64,
+    pub(super) concealed_us: u64,
 }
 
 impl SoundWork {
     fn new(codecs: Arc<dyn Codecs>, now: Instant) -> Self {
         let makes = Arc::clone(&codecs);
         let mixer = SoundMixer::new(SoundConfig::new(Box::new(move |channels| makes.sound_encoder(channels))));
-        Self { mixer, codecs, orders: Vec::new(), sources: Vec::new(), now, out: SoundOutput::new() }
+        Self {
+            mixer,
+            codecs,
+            orders: Vec::new(),
+            sources: BTreeMap::new(),
+            now,
+            out: SoundOutput::new(),
+            heard: Played::default(),
+        }
     }
 
     pub(super) fn run(&mut self) {
@@ -51,6 +81,7 @@ impl SoundWork {
         }
         self.replace_failed();
         self.mixer.tick(self.now, &mut self.out);
+        self.heard = self.count();
     }
 
     fn follow(&mut self, order: Order) {
@@ -60,16 +91,18 @@ impl SoundWork {
                 let channels = if kind == SourceKind::Screen { 2 } else { 1 };
                 match self.codecs.sound_decoder(channels) {
                     Ok(decoder) => {
-                        self.sources.push((id, channels));
+                        let known = Known { channels, heard: Played::default(), waited: Duration::ZERO };
+                        self.sources.insert(id, known);
                         mixer.add_source(id, kind, decoder);
                     }
                     Err(why) => tracing::warn!(%why, "a source of sound has no decoder"),
                 }
             }
             Order::NoSource(id) => {
-                self.sources.retain(|(source, _)| *source != id);
+                self.sources.remove(&id);
                 mixer.remove_source(id);
             }
+            Order::Hold(id, hold) => mixer.set_hold(id, hold),
             Order::Muted(id, muted) => mixer.set_muted(id, muted),
             Order::Listener(id, own) => mixer.add_listener(id, &own),
             Order::NoListener(id) => mixer.remove_listener(id),
@@ -80,8 +113,26 @@ impl SoundWork {
         }
     }
 
+    /// How long what plays of a source has waited in its jitter buffer.
+    pub(super) fn waited(&self, source: SourceId) -> Duration {
+        self.sources.get(&source).map_or(Duration::ZERO, |known| known.waited)
+    }
+
+    fn count(&mut self) -> Played {
+        let mut sum = Played::default();
+        for (id, source) in &mut self.sources {
+            let Some(statistics) = self.mixer.source_statistics(*id) else { continue };
+            let (played_us, concealed_us) = (micros(statistics.played), micros(statistics.concealed));
+            sum.played_us += played_us.saturating_sub(source.heard.played_us);
+            sum.concealed_us += concealed_us.saturating_sub(source.heard.concealed_us);
+            source.heard = Played { played_us, concealed_us };
+            source.waited = statistics.delay;
+        }
+        sum
+    }
+
     fn replace_failed(&mut self) {
-        for (id, channels) in &self.sources {
+        for (id, Known { channels, .. }) in &self.sources {
             if self.mixer.source_statistics(*id).is_some_and(|statistics| statistics.failed)
                 && let Ok(decoder) = self.codecs.sound_decoder(*channels)
             {
@@ -89,6 +140,11 @@ impl SoundWork {
             }
         }
     }
+}
+
+/// Samples at 48 kHz in microseconds.
+const fn micros(samples: u64) -> u64 {
+    samples * 125 / 6
 }
 
 /// The mixer of sound as the room's mixer has it.
@@ -119,6 +175,11 @@ impl Sound {
 
     pub(super) fn mute(&mut self, source: usize, muted: bool) {
         self.orders.push(Order::Muted(SourceId(source as u64), muted));
+    }
+
+    /// A source's sound is to wait so long at least.
+    pub(super) fn hold(&mut self, source: usize, hold: Duration) {
+        self.orders.push(Order::Hold(SourceId(source as u64), hold));
     }
 
     /// Somebody hears everything but `own`, from now on.

@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use madang_mixer::picture::Picture;
+use madang_mixer::{canvas::AVATAR_AFTER, picture::Picture};
 
 use super::{
     Codecs,
-    decode::DecodeWork,
-    sync::{self, Heard},
+    decode::{DecodeWork, Generation},
+    sync::{self, Heard, Hold},
 };
 use crate::{
     frames::{Arrival, Assembler, Continuity, Frame, Packet},
@@ -54,9 +54,10 @@ pub(super) struct VideoSource {
     waiting: VecDeque<(Instant, Frame)>,
     report: Option<SenderReport>,
     orientation: Option<Orientation>,
-    generation: u64,
+    hold: Hold,
+    generation: Generation,
     decoder: Decoder,
-    pub(super) latest: Option<Arc<Picture>>,
+    latest: Option<(Instant, Arc<Picture>)>,
     /// Grows with each picture.
     pub(super) version: u64,
     /// The picture before the latest, for the decoder to write into once nobody looks at it.
@@ -70,7 +71,8 @@ enum Decoder {
 }
 
 impl VideoSource {
-    pub(super) fn new(link: usize, is_screen: bool, muted: bool) -> Self {
+    /// `number` is nobody else's.
+    pub(super) fn new(number: u64, link: usize, is_screen: bool, muted: bool) -> Self {
         Self {
             link,
             is_screen,
@@ -83,7 +85,8 @@ impl VideoSource {
             waiting: VecDeque::new(),
             report: None,
             orientation: None,
-            generation: 0,
+            hold: Hold::default(),
+            generation: (number, 0),
             decoder: Decoder::None,
             latest: None,
             version: 0,
@@ -93,7 +96,23 @@ impl VideoSource {
 
     /// Its shape, once a picture has come.
     pub(super) fn aspect(&self) -> Option<f64> {
-        self.latest.as_ref().map(|picture| picture.width() as f64 / picture.height() as f64)
+        self.latest.as_ref().map(|(_, picture)| picture.width() as f64 / picture.height() as f64)
+    }
+
+    /// How long its sound is to wait for it from now on, if that has changed.
+    pub(super) fn hold(&mut self, now: Instant) -> Option<Duration> {
+        self.hold.news(now)
+    }
+
+    /// No sound waits for it.
+    pub(super) fn forget_hold(&mut self) {
+        self.hold = Hold::default();
+    }
+
+    /// Its newest picture. Of a camera that was not looked at for long it tells nothing of now.
+    pub(super) fn latest(&self, now: Instant) -> Option<&Arc<Picture>> {
+        let (at, picture) = self.latest.as_ref()?;
+        (self.is_screen || now.saturating_duration_since(*at) < AVATAR_AFTER).then_some(picture)
     }
 
     /// How high it is shown at most from now on; 0 for nowhere.
@@ -114,7 +133,7 @@ impl VideoSource {
         self.stream = None;
         self.waiting.clear();
         self.continuity = Continuity::default();
-        self.generation += 1;
+        self.generation.1 += 1;
         self.decoder = Decoder::None;
     }
 
@@ -148,7 +167,6 @@ impl VideoSource {
     }
 
     pub(super) fn packet(&mut self, now: Instant, packet: &MediaPacket, video: &Video<'_>, heard: Option<Heard>) {
-        self.report = packet.report.or(self.report);
         let verdict = self.selector.packet(packet.layer, packet.timestamp, video.info, video.live);
         match verdict {
             Verdict::Begin => self.begin(video.codec),
@@ -156,6 +174,8 @@ impl VideoSource {
             Verdict::Forward => {}
             Verdict::LeaveOut | Verdict::Ignore => return,
         }
+        // Each layer has time stamps of its own.
+        self.report = packet.report.or(self.report.filter(|_| verdict != Verdict::Begin));
         // The last packet of a turned picture says so; one that stands upright need not.
         if packet.orientation.is_some() || (packet.marker && video.info.keyframe) {
             self.orientation = packet.orientation;
@@ -174,7 +194,7 @@ impl VideoSource {
 
     fn begin(&mut self, codec: VideoCodec) {
         if self.codec != Some(codec) {
-            self.generation += 1;
+            self.generation.1 += 1;
             self.decoder = Decoder::None;
             self.waiting.clear();
         }
@@ -200,6 +220,7 @@ impl VideoSource {
                 self.continuity = Continuity::default();
                 continue;
             }
+            self.hold.picture((frame.at, DECODE_AHEAD), frame.timestamp, self.report, heard);
             let at = sync::show_at(frame.at, frame.timestamp, self.report, heard);
             // In order, whatever the reports say.
             let at = self.waiting.back().map_or(at, |(before, _)| at.max(*before));
@@ -234,7 +255,7 @@ impl VideoSource {
     }
 
     /// The decoder is back. Says whether it brings a picture.
-    pub(super) fn back(&mut self, mut work: Box<DecodeWork>) -> bool {
+    pub(super) fn back(&mut self, now: Instant, mut work: Box<DecodeWork>) -> bool {
         if work.generation != self.generation {
             return false;
         }
@@ -247,7 +268,7 @@ impl VideoSource {
         let is_new = picture.is_some();
         if let Some(picture) = picture {
             self.version += 1;
-            self.former = self.latest.replace(Arc::new(picture));
+            self.former = self.latest.replace((now, Arc::new(picture))).map(|(_, former)| former);
         }
         is_new
     }
@@ -266,7 +287,7 @@ impl VideoSource {
     pub(super) fn timeout(&self) -> Option<Instant> {
         let gives_up = self.stream.as_ref().and_then(Assembler::timeout);
         let is_home = !matches!(self.decoder, Decoder::Away);
-        let due = self.waiting.front().filter(|_| is_home).map(|(at, _)| *at - DECODE_AHEAD);
+        let due = self.waiting.front().filter(|_| is_home).and_then(|(at, _)| at.checked_sub(DECODE_AHEAD));
         [gives_up, due].into_iter().flatten().min()
     }
 }

@@ -301,13 +301,13 @@ impl Track {
     }
 
     fn candidates(&mut self, now: Instant, live: LayerSet) -> SmallVec<[Candidate; 3]> {
-        let missing = self.missing;
+        let (missing, most) = (self.missing, self.most);
         let candidates = self.layers.iter_mut().zip((0..).map(LayerId)).map(|(layer, id)| {
             let stalled =
                 missing[usize::from(id.0)].is_some_and(|since| now.saturating_duration_since(since) > STALLED);
             let sending = match live.contains(id) {
                 true => Sending::Live,
-                false if stalled => Sending::Stalled,
+                false if stalled || id > most => Sending::Stalled,
                 false => Sending::Asleep,
             };
             let height = layer.height;

@@ -96,6 +96,8 @@ pub struct Counters {
     pub failed: u64,
     /// Links that are open now.
     pub links: u64,
+    /// Tracks that there are now, mixed pictures among them.
+    pub tracks: u64,
     /// What the mixers do.
     pub mixing: Mixing,
     /// Subscriptions by what is forwarded and why, now; in the order of
@@ -118,6 +120,14 @@ pub struct Mixing {
     pub limited: u64,
     /// Rooms whose mix takes no further viewers, now.
     pub full: u64,
+    /// People, tracks and mixed pictures that mixers know, and who listens, now.
+    pub people: u64,
+    /// Tracks.
+    pub sources: u64,
+    /// Mixed pictures.
+    pub pictures: u64,
+    /// Who listens.
+    pub listeners: u64,
     /// Pictures decoded.
     pub decoded: u64,
     /// Frames that could not be decoded.
@@ -128,6 +138,11 @@ pub struct Mixing {
     pub keyframes: u64,
     /// Packets of mixed sound.
     pub sound_packets: u64,
+    /// Sound of sources that was played, and how much of it was made up for want of packets, in
+    /// microseconds.
+    pub played_us: u64,
+    /// Made up.
+    pub concealed_us: u64,
     /// Pictures left out because the one before was not done.
     pub late: u64,
     /// Processor time of decoding, of pictures and of sound, in microseconds.
@@ -141,7 +156,8 @@ pub struct Mixing {
 impl Mixing {
     /// Adds what another mixer counts.
     pub(crate) fn add(&mut self, other: &Self) {
-        let Self { rooms, viewers, decoding, encoding, limited, full, .. } = other;
+        let Self { rooms, viewers, decoding, encoding, limited, full, people, sources, pictures, listeners, .. } =
+            other;
         let now = [
             (&mut self.rooms, rooms),
             (&mut self.viewers, viewers),
@@ -149,6 +165,10 @@ impl Mixing {
             (&mut self.encoding, encoding),
             (&mut self.limited, limited),
             (&mut self.full, full),
+            (&mut self.people, people),
+            (&mut self.sources, sources),
+            (&mut self.pictures, pictures),
+            (&mut self.listeners, listeners),
         ];
         now.into_iter().for_each(|(own, other)| *own += other);
         self.add_past(other);
@@ -162,6 +182,8 @@ impl Mixing {
             (&mut self.encoded, other.encoded),
             (&mut self.keyframes, other.keyframes),
             (&mut self.sound_packets, other.sound_packets),
+            (&mut self.played_us, other.played_us),
+            (&mut self.concealed_us, other.concealed_us),
             (&mut self.late, other.late),
             (&mut self.decode_us, other.decode_us),
             (&mut self.picture_us, other.picture_us),

@@ -280,7 +280,10 @@ impl Sfu {
             width: None,
             height,
         };
-        let track = Track::new(info, Owner::Mixer(room, mixed), Line(0), mixed_layers(), now);
+        let mut track = Track::new(info, Owner::Mixer(room, mixed), Line(0), mixed_layers(), now);
+        if let Some(mixer) = self.mixer_mut(room) {
+            track.most = mixer.most();
+        }
         let place = self.tracks.insert(track);
         if let Some(room_mix) = self.rooms.get_mut(&room).and_then(|room| room.mix.as_mut()) {
             room_mix.tracks.push((mixed, place));
@@ -416,6 +419,9 @@ impl Sfu {
             match output {
                 MixerOutput::Job(job) => self.outputs.push_back(Output::Job(job)),
                 MixerOutput::Sound { listeners, time, at, begins, payload } => {
+                    // A job that was late may name a link that is another's by now, in another room.
+                    let is_here = |link: &usize| self.links.get(*link).is_some_and(|link| link.room == room);
+                    let listeners: Vec<usize> = listeners.into_iter().filter(is_here).collect();
                     for link in listeners {
                         self.send_sound(now, link, (time, at, begins), &payload);
                     }
@@ -424,12 +430,27 @@ impl Sfu {
                     self.send_picture(now, room, picture, frame, (timestamp, at));
                 }
                 MixerOutput::State { picture, state } => self.tell_state(room, picture, &state),
+                MixerOutput::Most => self.limit_mixed(now, room),
                 MixerOutput::Full(why) => {
                     self.outputs.push_back(Output::Event { room, event: MediaEvent::MixFull { why } });
                 }
             }
         }
         self.gather(now);
+    }
+
+    /// There are larger renditions than before, or no such large ones: viewers get what comes next.
+    fn limit_mixed(&mut self, now: Instant, room: RoomKey) {
+        let Some(mix) = self.rooms.get(&room).and_then(|room| room.mix.as_ref()) else { return };
+        for (_, place) in &mix.tracks {
+            let Some(track) = self.tracks.get_mut(*place) else { continue };
+            track.most = mix.mixer.most();
+            for subscription in &track.subscriptions {
+                if let Some(link) = self.links.get_mut(subscription.link) {
+                    link.bandwidth.divide_at = now;
+                }
+            }
+        }
     }
 
     fn send_sound(&mut self, now: Instant, key: usize, (time, at, begins): (u64, Instant, bool), payload: &Arc<[u8]>) {

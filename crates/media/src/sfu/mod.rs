@@ -162,6 +162,7 @@ impl Sfu {
     pub fn counters(&self) -> Counters {
         Counters {
             links: self.links.len() as u64,
+            tracks: self.tracks.len() as u64,
             deliveries: self.deliveries(),
             mixing: self.mixing(),
             ..self.counters

@@ -94,8 +94,10 @@ pub(super) struct Track {
     pub(super) line: Line,
     /// It goes into its room's mixer as well.
     pub(super) is_mixed: bool,
-    /// Of a mixed picture: the layers that are made.
+    /// Of a mixed picture: the layers that its viewers need.
     pub(super) made: LayerSet,
+    /// And the largest of them that there is, in place of those above it.
+    pub(super) most: LayerId,
     pub(super) layers: SmallVec<[Layer; 3]>,
     pub(super) activity: Activity,
     /// Since when each layer is needed and not sent.
@@ -146,6 +148,7 @@ impl Track {
             line,
             is_mixed: false,
             made: LayerSet::NONE,
+            most: LayerId(u8::MAX),
             layers: layers.collect(),
             activity: Activity::default(),
             missing: [None; MAX_LAYERS],
@@ -162,7 +165,7 @@ impl Track {
     pub(super) fn live(&self, now: Instant) -> LayerSet {
         match self.owner {
             Owner::Link(_) => self.activity.live(now),
-            Owner::Mixer(..) => self.made,
+            Owner::Mixer(..) => self.made.iter().map(|layer| layer.min(self.most)).collect(),
         }
     }
 

@@ -45,6 +45,10 @@ impl DelayEstimate {
         Self { least, most, shortest, window, histogram, counted: i64::MIN, lost_at: None, packet: FRAME }
     }
 
+    pub(super) fn set_least(&mut self, least: i64) {
+        self.least = least.min(self.most);
+    }
+
     /// A packet has arrived.
     pub(super) fn arrived(&mut self, arrival: i64, transit: i64, info: &PayloadInfo) {
         self.packet = i64::from(info.duration);

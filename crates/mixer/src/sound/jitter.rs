@@ -80,6 +80,14 @@ impl JitterBuffer {
         }
     }
 
+    /// The least delay from now on, in samples.
+    pub(super) fn set_least(&mut self, least: i64) {
+        self.bounds.0 = least.min(self.bounds.1);
+        if let Some(estimate) = &mut self.estimate {
+            estimate.set_least(self.bounds.0);
+        }
+    }
+
     /// A packet has arrived.
     pub(super) fn receive(&mut self, arrival: i64, packet: &SoundPacket<'_>, info: &PayloadInfo) -> Received {
         let mut start = self.unwrap(packet.timestamp);

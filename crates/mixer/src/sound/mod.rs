@@ -203,6 +203,15 @@ impl SoundMixer {
         }
     }
 
+    /// A source's sound waits as long at least, against its fastest packet, for pictures that take
+    /// longer; within the bounds of [`SoundConfig`]. The time scale brings it there.
+    pub fn set_hold(&mut self, source: SourceId, hold: Duration) {
+        let Bounds { least_delay, most_delay, .. } = self.bounds;
+        if let Some(source) = self.sources.get_mut(&source) {
+            source.set_least_delay(samples(hold.min(Duration::from_secs(1))).clamp(least_delay, most_delay));
+        }
+    }
+
     /// In place of a decoder that failed ([`SourceStatistics::failed`]).
     pub fn replace_decoder(&mut self, source: SourceId, decoder: Box<dyn SoundDecoder>) {
         if let Some(source) = self.sources.get_mut(&source) {

@@ -103,6 +103,11 @@ impl Source {
         (self.decoder, self.failed, self.statistics.failed) = (decoder, false, false);
     }
 
+    /// In samples.
+    pub(super) fn set_least_delay(&mut self, least: i64) {
+        self.jitter.set_least(least);
+    }
+
     /// A packet has arrived, at a sample of our clock, before the given frame.
     pub(super) fn receive(&mut self, arrival: i64, now: loudest::Frame, packet: &SoundPacket<'_>, info: &PayloadInfo) {
         self.statistics.received += 1;

@@ -74,6 +74,8 @@ pub(crate) struct MixMetrics {
     keyframes: Counter,
     sound_packets: Counter,
     late: Counter,
+    played: Counter<f64>,
+    concealed: Counter<f64>,
     seconds: Family<ByPart, Counter<f64>>,
     pool: PoolMetrics,
 }
@@ -98,6 +100,12 @@ impl MixMetrics {
             ("mix_keyframes", "Keyframes among the encoded pictures", &self.keyframes),
             ("mix_sound_packets", "Packets of mixed sound", &self.sound_packets),
             ("mix_late", "Pictures left out because the one before was not done", &self.late),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        for (name, help, counter) in [
+            ("mix_played_seconds", "Sound of sources that was played", &self.played),
+            ("mix_concealed_seconds", "Of that what was made up for want of packets", &self.concealed),
         ] {
             registry.register(name, help, counter.clone());
         }
@@ -134,6 +142,11 @@ impl MixMetrics {
             (&self.late, before.late, now.late),
         ] {
             counter.inc_by(now.saturating_sub(before));
+        }
+        for (counter, before, now) in
+            [(&self.played, before.played_us, now.played_us), (&self.concealed, before.concealed_us, now.concealed_us)]
+        {
+            counter.inc_by(Duration::from_micros(now.saturating_sub(before)).as_secs_f64());
         }
         for (kind, before, now) in [
             (JobKind::Decode, before.decode_us, now.decode_us),

@@ -1,163 +1,10 @@
-//! Rooms that are mixed for some or for all: real sessions in virtual time, with codecs that a test
-//! can look through.
-
-mod yard;
+//! Who sees and hears whom, and that nothing is done for nobody.
 
 use std::time::Duration;
 
-use madang_media::session::LayerId;
-use madang_protocol::{LinkId, MediaCommand, MediaEvent, Mix, MixLayout, MixState, Subscribe, TrackId, TrackKind};
-use yard::{
-    Frame, Got, Yard,
-    codecs::{Seen, camera_frame, loudness, tone_packet},
-};
+use madang_protocol::{MediaCommand, MediaEvent, MixLayout, Subscribe, TrackId};
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-
-fn mix(layout: MixLayout, hide_self: bool) -> Mix {
-    Mix { audio: TrackId("t_mix_sound".into()), video: TrackId("t_mix_picture".into()), layout, hide_self }
-}
-
-/// Somebody with a camera of one luma and a microphone of one tone.
-struct Person {
-    name: &'static str,
-    tone: usize,
-    luma: u8,
-    sound: TrackId,
-    picture: TrackId,
-    silent: bool,
-    dark: bool,
-}
-
-/// People, the forwarder, and what they send.
-struct Room {
-    yard: Yard,
-    people: Vec<Person>,
-    /// Milliseconds so far.
-    at: u32,
-    number: u16,
-}
-
-impl Room {
-    fn new() -> Self {
-        Self { yard: Yard::mixing(), people: Vec::new(), at: 0, number: 0 }
-    }
-
-    /// Everybody gets the mix.
-    fn mixed(names: &[&'static str]) -> Self {
-        let mut room = Self::new();
-        names.iter().for_each(|name| room.come(name, Some(mix(MixLayout::Auto, false))));
-        room
-    }
-
-    fn come(&mut self, name: &'static str, mix: Option<Mix>) {
-        match mix {
-            Some(mix) => self.yard.join_mixed(name, mix),
-            None => self.yard.join(name),
-        }
-        let (sound, picture) = (self.yard.publish(name, TrackKind::Audio), self.yard.publish(name, TrackKind::Video));
-        let place = self.people.len();
-        let luma = 60 + 25 * u8::try_from(place).expect("few");
-        self.people.push(Person { name, tone: place, luma, sound, picture, silent: false, dark: false });
-    }
-
-    fn command(&mut self, command: MediaCommand) {
-        self.yard.command(command);
-    }
-
-    fn mix(&mut self, name: &str, mix: Option<Mix>) {
-        self.command(MediaCommand::Mix { link: link(name), mix });
-    }
-
-    /// Lets everybody talk and be seen.
-    fn run(&mut self, time: Duration) {
-        for _ in 0..time.as_millis() {
-            self.at += 1;
-            if self.at % 20 == 0 {
-                for person in self.people.iter().filter(|person| !person.silent) {
-                    let frame = Frame { timestamp: self.at * 48, payload: tone_packet(person.tone) };
-                    self.yard.send(person.name, &person.sound, LayerId(0), frame);
-                }
-            }
-            if self.at % 33 == 0 {
-                self.number += 1;
-                self.show();
-            }
-            self.yard.run(MS);
-        }
-    }
-
-    /// A picture of everybody, in three layers; every tenth is a keyframe.
-    fn show(&mut self) {
-        let keyframe = self.number % 10 == 1;
-        for person in self.people.iter().filter(|person| !person.dark) {
-            for (layer, size) in [(320, 180), (640, 360), (1280, 720)].into_iter().enumerate() {
-                let [high, low] = self.number.to_be_bytes();
-                let mut payload = vec![0x90, 0xE0, 0x80 | high, low, (self.number & 0xFF) as u8, 0x20];
-                payload.extend(camera_frame(keyframe, size, person.luma));
-                let frame = Frame { timestamp: self.at * 90, payload };
-                let layer = LayerId(u8::try_from(layer).expect("few"));
-                self.yard.send(person.name, &person.picture, layer, frame);
-            }
-        }
-    }
-
-    fn got(&self, name: &str, track: &str) -> impl Iterator<Item = &Got> {
-        let track = TrackId(track.into());
-        self.yard.people[name].got.iter().filter(move |got| got.track == track)
-    }
-
-    fn pictures(&self, name: &str) -> Vec<(&Got, Seen)> {
-        self.got(name, "t_mix_picture").filter_map(|got| Some((got, Seen::parse(&got.payload)?))).collect()
-    }
-
-    /// How loud each tone was in the last half second.
-    fn heard(&self, name: &str) -> Vec<u8> {
-        let from = self.yard.now - SECOND / 2;
-        let packets: Vec<_> = self.got(name, "t_mix_sound").filter(|got| got.at > from).collect();
-        assert!(packets.len() >= 23, "{name} got {} packets in half a second", packets.len());
-        let levels: Vec<_> = packets.iter().map(|got| loudness(&got.payload)).collect();
-        (0..8).map(|tone| levels.iter().map(|levels| levels[tone]).max().unwrap_or(0)).collect()
-    }
-
-    fn state(&self, name: &str) -> MixState {
-        let of = |event: &MediaEvent| match event {
-            MediaEvent::MixState { link: of, state } if *of == link(name) => Some(state.clone()),
-            _ => None,
-        };
-        self.yard.events.iter().rev().find_map(of).expect("a state was told")
-    }
-
-    fn luma(&self, name: &str) -> u8 {
-        self.people.iter().find(|person| person.name == name).expect("somebody").luma
-    }
-
-    /// The newest picture shows everybody where the state says.
-    fn assert_places(&self, viewer: &str, names: &[&str]) {
-        let state = self.state(viewer);
-        let shown: Vec<&str> = state.places.iter().map(|place| &place.participant.0[2..]).collect();
-        let mut sorted = shown.clone();
-        sorted.sort_unstable();
-        assert_eq!(sorted, names);
-        let pictures = self.pictures(viewer);
-        let (_, seen) = pictures.last().expect("a picture");
-        for place in &state.places {
-            let luma = seen.at(place.left + place.width / 2.0, place.top + place.height / 2.0);
-            assert!(luma.abs_diff(self.luma(&place.participant.0[2..])) <= 2, "{} at {place:?}: {luma}", viewer);
-        }
-    }
-
-    /// The longest pause of the mixed picture since then.
-    fn longest_pause(&self, name: &str, since: std::time::Instant) -> Duration {
-        let times: Vec<_> = self.pictures(name).iter().map(|(got, _)| got.at).filter(|at| *at >= since).collect();
-        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(Duration::MAX)
-    }
-}
-
-fn link(name: &str) -> LinkId {
-    LinkId(format!("l_{name}"))
-}
+use super::room::{Room, SECOND, auto, link, mix};
 
 #[test]
 fn each_sees_everybody_and_hears_everybody_else_and_nobody_gets_anything_else() {
@@ -208,8 +55,8 @@ fn who_comes_leaves_or_goes_dark_changes_the_picture_and_stops_it_never() {
     room.people.retain(|person| person.name != "b");
     room.run(SECOND);
     room.assert_places("a", &["a", "c", "d"]);
-    let track = room.people[1].picture.clone();
-    room.command(MediaCommand::MuteTrack { track, muted: true });
+    let track = room.people[1].picture.clone().expect("a camera");
+    room.mute(&track, true);
     room.run(SECOND);
     let seen = room.pictures("a").pop().expect("a picture").1;
     assert_eq!(seen.share(room.luma("c")), 0, "c has an avatar");

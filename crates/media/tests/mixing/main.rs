@@ -1,0 +1,12 @@
+//! Rooms that are mixed for some or for all: real sessions in virtual time, with codecs that a test
+//! can look through.
+
+mod basics;
+mod chaos;
+mod impairments;
+mod overload;
+mod people;
+mod room;
+mod sources;
+#[path = "../yard/mod.rs"]
+mod yard;
