@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use madang_protocol::{MediaCommand, MediaEvent, MixLayout, Subscribe, TrackId};
 
-use super::room::{Room, SECOND, auto, link, mix};
+use super::room::{Room, SECOND, link, mix};
 
 #[test]
 fn each_sees_everybody_and_hears_everybody_else_and_nobody_gets_anything_else() {
