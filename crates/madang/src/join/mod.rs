@@ -65,8 +65,8 @@ pub(crate) struct Options {
     /// everybody does.)
     #[arg(long)]
     mix: bool,
-    /// How people are arranged in the mix.
-    #[arg(long, value_name = "LAYOUT", value_parser = parse_layout)]
+    /// How people are arranged in the mix: auto, grid, speaker, presentation or picture-in-picture.
+    #[arg(long, value_name = "LAYOUT", value_parser = parse_layout, requires = "mix")]
     layout: Option<MixLayout>,
     /// Leave after so long; without it, on Ctrl-C or when the server ends it.
     #[arg(long, value_name = "S")]
@@ -330,7 +330,7 @@ impl Call<'_> {
             Event::Signaling(signaling::Event::TrackAdded(owner, track)) => {
                 self.owners.insert(track.id.clone(), tell::name(roster, Some(owner)));
             }
-            Event::Signaling(signaling::Event::Joined { .. }) if self.options.mix || self.options.layout.is_some() => {
+            Event::Signaling(signaling::Event::Joined { .. }) if self.options.mix => {
                 let wish = TakeMix { on: true, layout: self.options.layout.clone(), hide_self: None };
                 self.engine.with(self.place, |participant| participant.take_mix(wish));
             }

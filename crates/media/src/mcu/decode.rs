@@ -8,7 +8,10 @@ use madang_mixer::{
 };
 
 use super::Codecs;
-use crate::session::{Orientation, VideoCodec};
+use crate::{
+    frames::Codec,
+    session::{Orientation, VideoCodec},
+};
 
 /// A source's number, for another may have its key after it, and how often it has begun anew.
 pub(super) type Generation = (u64, u64);
@@ -74,8 +77,10 @@ impl DecodeWork {
         };
         if let Some(view) = decoder.decode(frame)? {
             self.decoded += 1;
-            // What came before is made good.
-            self.fault = None;
+            // A picture without faults makes good what came before, if it refers to nothing of it.
+            if Codec::from(self.codec).is_keyframe(frame) {
+                self.fault = None;
+            }
             if is_last || self.picture.is_none() {
                 let mut picture =
                     self.picture.take().or_else(|| self.spare.take()).unwrap_or_else(|| Picture::new(1, 1));

@@ -41,6 +41,7 @@ pub struct Job {
     pub(super) mixer: MixerId,
     pub(super) work: Work,
     pub(super) took: Duration,
+    pub(super) failed: bool,
 }
 
 pub(super) enum Work {
@@ -57,7 +58,7 @@ impl std::fmt::Debug for Job {
 
 impl Job {
     pub(super) fn new(mixer: MixerId, work: Work) -> Box<Self> {
-        Box::new(Self { mixer, work, took: Duration::ZERO })
+        Box::new(Self { mixer, work, took: Duration::ZERO, failed: false })
     }
 
     /// Whose part it works on.
@@ -89,6 +90,11 @@ impl Job {
             Work::Decode(work) => work.run(),
             Work::Picture(work) => work.run(),
         }
+    }
+
+    /// It has panicked: what is in it is not to be trusted.
+    pub fn set_failed(&mut self) {
+        self.failed = true;
     }
 
     /// How much processor time it took, as the caller measured.

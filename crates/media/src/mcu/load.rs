@@ -12,6 +12,8 @@ const CALM: Duration = Duration::from_secs(10);
 
 /// Of the time between two ticks, what the work takes while it goes well; twice that would not fit.
 const EASY_PERCENT: u32 = 40;
+/// A keyframe now and then, or a wait, takes longer: so many in a hundred.
+const FEW_PERCENT: u32 = 5;
 
 /// How much is given up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,13 +83,13 @@ pub(super) struct Load {
     since: Instant,
     ticks: u32,
     late: u32,
-    /// The longest that a picture's part was away, of those in this window.
-    longest: Duration,
+    /// Parts that were away for longer than is easy.
+    slow: u32,
 }
 
 impl Load {
     pub(super) fn new(now: Instant) -> Self {
-        Self { level: Level::Full, since: now, ticks: 0, late: 0, longest: Duration::ZERO }
+        Self { level: Level::Full, since: now, ticks: 0, late: 0, slow: 0 }
     }
 
     pub(super) fn level(&self) -> Level {
@@ -102,7 +104,9 @@ impl Load {
 
     /// A picture's part came back after this long.
     pub(super) fn took(&mut self, time: Duration) {
-        self.longest = self.longest.max(time);
+        // At the better level there may be half the time for each.
+        let is_slow = time * 100 >= self.level.better().interval() * EASY_PERCENT;
+        self.slow += u32::from(is_slow);
     }
 
     /// Says whether the level is another now.
@@ -112,9 +116,7 @@ impl Load {
             return false;
         }
         let is_bad = self.late * 100 > self.ticks * self.level.too_late();
-        // At 30 pictures a second there is half the time for each.
-        let next = self.level.better().interval();
-        let is_easy = self.late == 0 && self.longest * 100 < next * EASY_PERCENT;
+        let is_easy = (self.late + self.slow) * 100 <= self.ticks * FEW_PERCENT;
         let before = self.level;
         if is_bad {
             self.level = self.level.worse();
@@ -125,7 +127,7 @@ impl Load {
         } else {
             self.level = self.level.better();
         }
-        (self.since, self.ticks, self.late, self.longest) = (now, 0, 0, Duration::ZERO);
+        (self.since, self.ticks, self.late, self.slow) = (now, 0, 0, 0);
         self.level != before
     }
 }

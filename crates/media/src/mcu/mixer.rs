@@ -85,6 +85,7 @@ struct Spent {
 /// See the module.
 pub(crate) struct Mixer {
     id: MixerId,
+    seed: u64,
     config: MixerConfig,
     epoch: Instant,
     people: People,
@@ -105,15 +106,21 @@ pub(crate) struct Mixer {
     load: Load,
     spent: Spent,
     last_sound: Option<u64>,
+    /// What is added to the mixer of sound's times.
+    sound_base: u64,
+    /// Listeners whose own tracks are others from the next job of sound on.
+    renewals: Vec<usize>,
     full: bool,
     counters: Mixing,
     outputs: VecDeque<MixerOutput>,
 }
 
 impl Mixer {
-    pub(crate) fn new(id: MixerId, config: MixerConfig, now: Instant) -> Self {
+    /// `seed` is for what receivers must not guess: take it from the system's.
+    pub(crate) fn new(id: MixerId, config: MixerConfig, seed: u64, now: Instant) -> Self {
         Self {
             id,
+            seed,
             sound: Sound::new(Arc::clone(&config.codecs), now),
             config,
             epoch: now,
@@ -130,6 +137,8 @@ impl Mixer {
             load: Load::new(now),
             spent: Spent::default(),
             last_sound: None,
+            sound_base: 0,
+            renewals: Vec::new(),
             full: false,
             counters: Mixing::default(),
             outputs: VecDeque::new(),
@@ -155,8 +164,7 @@ impl Mixer {
     }
 
     pub(crate) fn add_sound(&mut self, track: usize, link: usize, is_screen: bool, muted: bool) {
-        let kind = if is_screen { SourceKind::Screen } else { SourceKind::Voice };
-        self.sound.add_source(track, kind, muted);
+        self.sound.add_source(track, kind(is_screen), muted);
         self.sources.insert(track, Source::Sound { link, is_screen, muted, report: None });
         self.let_go(link, is_screen);
         self.changed(link);
@@ -175,7 +183,8 @@ impl Mixer {
             Some(Source::Sound { link, .. }) => {
                 self.sound.remove_source(track);
                 self.changed(link);
-                self.renew_listener(link);
+                // It fades out first, which its owner is not to hear.
+                self.renewals.push(link);
             }
             Some(Source::Picture(source)) => {
                 self.let_go(source.link, source.is_screen);
@@ -205,22 +214,35 @@ impl Mixer {
 
     /// Somebody's tracks have changed.
     fn changed(&mut self, link: usize) {
-        let mut sends = Sends { silent: true, ..Sends::default() };
-        for source in self.sources.values() {
-            match source {
-                Source::Sound { link: of, is_screen: false, muted: false, .. } if *of == link => sends.silent = false,
-                Source::Picture(source) if source.link == link && !source.muted => {
-                    if source.is_screen {
-                        sends.screen_aspect = Some(source.aspect().unwrap_or(16.0 / 9.0));
-                    } else {
-                        sends.camera = true;
-                        sends.camera_aspect = source.aspect();
-                    }
-                }
-                _ => {}
+        let microphone = |source: &Source| matches!(source, Source::Sound { link: of, is_screen: false, muted: false, .. } if *of == link);
+        let seen = self.seen();
+        let picture = |is_screen| match self.sources.get(seen.get(&(link, is_screen))?) {
+            Some(Source::Picture(source)) => Some(source),
+            _ => None,
+        };
+        let sends = Sends {
+            camera: picture(false).is_some(),
+            camera_aspect: picture(false).and_then(|source| source.aspect()),
+            screen_aspect: picture(true).map(|source| source.aspect().unwrap_or(16.0 / 9.0)),
+            silent: !self.sources.values().any(microphone),
+        };
+        // Another camera of somebody's may take the place of one that is muted.
+        self.stale = true;
+        self.people.sends(link, sends);
+    }
+
+    /// Whose camera or screen is seen in which track: of several the newest that is not muted.
+    fn seen(&self) -> HashMap<(usize, bool), usize> {
+        let mut seen: HashMap<(usize, bool), (u64, usize)> = HashMap::new();
+        for (track, source) in &self.sources {
+            if let Source::Picture(source) = source
+                && !source.muted
+            {
+                let newest = seen.entry((source.link, source.is_screen)).or_default();
+                *newest = (*newest).max((source.number(), *track));
             }
         }
-        self.stale |= self.people.sends(link, sends);
+        seen.into_iter().map(|(whose, (_, track))| (whose, track)).collect()
     }
 
     /// Who gets a mix, or another one. Returns which picture.
@@ -233,7 +255,8 @@ impl Mixer {
                 let key = self.pictures.vacant_key();
                 self.pictures.insert(MixedPicture::new(key, look, self.config.clone(), now))
             });
-            self.pictures[key].watch(codec);
+            self.seed = self.seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            self.pictures[key].watch(codec, self.seed);
             (key, codec)
         });
         self.leave_picture(link);
@@ -382,20 +405,22 @@ impl Mixer {
             JobKind::Decode => (self.spent.decode += took, self.counters.decode_us += micros),
             JobKind::Picture => (self.spent.picture += took, self.counters.picture_us += micros),
         };
+        let failed = job.failed;
         match job.work {
+            Work::Sound(_) if failed => self.replace_sound(now),
             Work::Sound(work) => self.mixed(work),
             Work::Decode(work) => {
                 self.counters.decoded += u64::from(work.decoded);
                 self.counters.decoder_faults += u64::from(work.fault.is_some());
                 if let Some(Source::Picture(source)) = self.sources.get_mut(&work.source) {
                     let (link, before) = (source.link, source.aspect());
-                    if source.back(now, work) && source.aspect() != before {
+                    if source.back(now, work, (took, failed)) && source.aspect() != before {
                         self.changed(link);
                     }
                 }
                 self.decode(now);
             }
-            Work::Picture(work) => self.drawn(now, work),
+            Work::Picture(work) => self.drawn(now, work, failed),
         }
     }
 
@@ -406,13 +431,14 @@ impl Mixer {
             self.counters.sound_packets += 1;
             self.outputs.push_back(MixerOutput::Sound {
                 listeners: packet.listeners.iter().filter_map(|id| usize::try_from(id.0).ok()).collect(),
-                time: packet.time,
+                time: self.sound_base + packet.time,
                 at: packet.due,
-                begins: self.last_sound.is_none_or(|last| packet.time > last + 960),
+                begins: self.last_sound.is_none_or(|last| self.sound_base + packet.time > last + 960),
                 payload: Arc::from(packet.payload),
             });
         }
-        self.last_sound = work.out.packets().map(|packet| packet.time).last().or(self.last_sound);
+        let newest = work.out.packets().map(|packet| self.sound_base + packet.time).last();
+        self.last_sound = newest.or(self.last_sound);
         for playing in work.out.playing() {
             let source = usize::try_from(playing.source.0).ok().and_then(|track| self.sources.get(&track));
             if let Some(Source::Sound { link, is_screen, report: Some(report), .. }) = source {
@@ -421,14 +447,34 @@ impl Mixer {
             }
         }
         self.sound.back(work);
+        for link in std::mem::take(&mut self.renewals) {
+            self.renew_listener(link);
+        }
     }
 
-    fn drawn(&mut self, now: Instant, work: Box<studio::StudioWork>) {
+    /// The mixer of sound has panicked: another one takes over, and goes on in time.
+    fn replace_sound(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.epoch).as_micros() * 48 / 1000;
+        self.sound_base = u64::try_from(passed).unwrap_or(u64::MAX).max(self.last_sound.map_or(0, |last| last + 960));
+        self.sound = Sound::new(Arc::clone(&self.config.codecs), now);
+        for (track, source) in &self.sources {
+            if let Source::Sound { is_screen, muted, .. } = source {
+                self.sound.add_source(*track, kind(*is_screen), *muted);
+            }
+        }
+        let listeners: Vec<usize> = self.viewers.keys().copied().collect();
+        listeners.into_iter().for_each(|link| self.listen(link, true));
+    }
+
+    fn drawn(&mut self, now: Instant, work: Box<studio::StudioWork>, failed: bool) {
         if let Some(why) = &work.fault {
             tracing::warn!(%why, "a mixed picture was not encoded");
         }
         let (at, timestamp, key) = (work.now, work.timestamp, work.picture);
         let Some(picture) = self.pictures.get_mut(key).filter(|picture| picture.away_since == Some(at)) else { return };
+        if failed {
+            return picture.replace(key, self.config.clone(), now);
+        }
         self.load.took(now.saturating_duration_since(at));
         self.counters.encoded += work.out.len() as u64;
         self.counters.keyframes += work.out.iter().filter(|frame| frame.encoded.keyframe).count() as u64;
@@ -495,7 +541,8 @@ impl Mixer {
         for (_, picture) in pictures.iter_mut() {
             let shown = sources.values().filter_map(|source| {
                 let Source::Picture(source) = source else { return None };
-                Some((people.source(source.link, source.is_screen)?, source.version, source.latest(now)?))
+                let latest = source.latest(now).filter(|_| source.needed() > 0)?;
+                Some((people.source(source.link, source.is_screen)?, (source.number(), source.version), latest))
             });
             match picture.work(time, load.level(), shown) {
                 Ok(Some(work)) => {
@@ -529,10 +576,12 @@ impl Mixer {
                 *need = (*need).max((region.needs.1 * height).div_ceil(size.1.max(1)));
             }
         }
-        let mut unseen = Vec::new();
-        for source in self.sources.values_mut() {
+        let (mut unseen, seen) = (Vec::new(), self.seen());
+        for (track, source) in &mut self.sources {
             if let Source::Picture(source) = source {
-                let (before, need) = (source.needed(), needs.get(&(source.link, source.is_screen)).copied());
+                let whose = (source.link, source.is_screen);
+                let is_seen = seen.get(&whose) == Some(track);
+                let (before, need) = (source.needed(), needs.get(&whose).copied().filter(|_| is_seen));
                 source.need(need.unwrap_or(0));
                 if before > 0 && need.is_none() {
                     unseen.push((source.link, source.is_screen));
@@ -615,6 +664,10 @@ impl Mixer {
             ..self.counters
         }
     }
+}
+
+fn kind(is_screen: bool) -> SourceKind {
+    if is_screen { SourceKind::Screen } else { SourceKind::Voice }
 }
 
 fn count(number: usize) -> u32 {

@@ -39,7 +39,7 @@ mod sync;
 use std::{fmt, sync::Arc};
 
 use madang_mixer::{
-    canvas::FontSources,
+    canvas::{FontSources, SharedFonts},
     codec::{CodecError, SoundDecoder, SoundEncoder, VideoDecoder, VideoEncoder},
 };
 
@@ -97,7 +97,7 @@ pub struct MixerConfig {
     /// Makes codecs.
     pub codecs: Arc<dyn Codecs>,
     /// Where the names' fonts come from.
-    pub fonts: FontSources,
+    pub fonts: SharedFonts,
     /// The largest rendition in samples; the others have a half and a quarter of it. Multiples of 8.
     pub size: (usize, usize),
     /// What renditions take, in bits per second, from the smallest.
@@ -108,7 +108,8 @@ impl MixerConfig {
     /// The usual: 1280 × 720 at 1.5 Mbit/s, 640 × 360 at 500 kbit/s, 320 × 180 at 150 kbit/s.
     #[must_use]
     pub fn new(codecs: Arc<dyn Codecs>) -> Self {
-        Self { codecs, fonts: FontSources::default(), size: (1280, 720), bitrates: [150_000, 500_000, 1_500_000] }
+        let fonts = SharedFonts::new(FontSources::default());
+        Self { codecs, fonts, size: (1280, 720), bitrates: [150_000, 500_000, 1_500_000] }
     }
 }
 

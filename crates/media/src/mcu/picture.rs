@@ -60,7 +60,7 @@ pub(super) struct MixedPicture {
     pub(super) regions: Vec<Region>,
     sent: bool,
     /// The version of each source's picture that the canvas has.
-    versions: HashMap<Source, u64>,
+    versions: HashMap<Source, (u64, u64)>,
     /// When the part went away.
     pub(super) away_since: Option<Instant>,
 }
@@ -94,10 +94,11 @@ impl MixedPicture {
         }
     }
 
-    pub(super) fn watch(&mut self, codec: VideoCodec) {
+    /// Somebody watches it in a codec. `seed` is where its numbers begin (RFC 3550 §5.1).
+    pub(super) fn watch(&mut self, codec: VideoCodec, seed: u64) {
         match self.lines.iter_mut().find(|line| line.codec == codec) {
             Some(line) => line.viewers += 1,
-            None => self.lines.push(CodecLine::new(codec)),
+            None => self.lines.push(CodecLine::new(codec, seed)),
         }
     }
 
@@ -165,7 +166,7 @@ impl MixedPicture {
         &mut self,
         (now, timestamp): (Instant, u64),
         level: Level,
-        sources: impl Iterator<Item = (Source, u64, &'s Arc<Picture>)>,
+        sources: impl Iterator<Item = (Source, (u64, u64), &'s Arc<Picture>)>,
     ) -> Result<Option<Box<StudioWork>>, Away> {
         let layers: Vec<_> = self.wanted_layers(level).collect();
         if layers.is_empty() {
@@ -196,19 +197,27 @@ impl MixedPicture {
         Ok(Some(work))
     }
 
+    /// The part has panicked: another one begins.
+    pub(super) fn replace(&mut self, key: usize, config: MixerConfig, now: Instant) {
+        self.home = Some(Box::new(StudioWork::new(key, config, now)));
+        (self.sent, self.away_since) = (false, None);
+        self.versions.clear();
+    }
+
     /// The part is back with what it encoded.
     pub(super) fn back(&mut self, mut work: Box<StudioWork>) -> Vec<VideoFrame> {
         let encoded = std::mem::take(&mut work.out);
+        let at = work.now;
         self.home = Some(work);
         self.away_since = None;
-        encoded.into_iter().filter_map(|frame| self.packetize(&frame)).collect()
+        encoded.into_iter().filter_map(|frame| self.packetize(at, &frame)).collect()
     }
 
-    fn packetize(&mut self, frame: &EncodedFrame) -> Option<VideoFrame> {
+    fn packetize(&mut self, at: Instant, frame: &EncodedFrame) -> Option<VideoFrame> {
         let line = self.lines.iter_mut().find(|line| line.codec == frame.codec)?;
         let layer = line.layers.get_mut(usize::from(frame.layer.0))?;
         if frame.encoded.keyframe {
-            layer.wants_keyframe = false;
+            (layer.wants_keyframe, layer.forced_at) = (false, Some(at));
         }
         let payloads: Vec<Vec<u8>> = if frame.codec == VideoCodec::H264 {
             h264::packetize(&frame.data, LARGEST_PAYLOAD)
@@ -232,13 +241,17 @@ pub(super) fn most(level: Level) -> LayerId {
 }
 
 impl CodecLine {
-    fn new(codec: VideoCodec) -> Self {
-        let layer = || Layer {
-            wants_keyframe: false,
-            forced_at: None,
-            packetizer: vp8::Packetizer::new(LARGEST_PAYLOAD, rand::random()),
-            seq: u64::from(rand::random::<u16>() >> 1),
-        };
-        Self { codec, viewers: 1, demand: LayerSet::NONE, layers: [layer(), layer(), layer()] }
+    fn new(codec: VideoCodec, seed: u64) -> Self {
+        let layers = [0, 16, 32].map(|turn| {
+            let [high, low, rest @ ..] = seed.rotate_left(turn).to_be_bytes();
+            let [.., a, b, c, d] = rest;
+            Layer {
+                wants_keyframe: false,
+                forced_at: None,
+                packetizer: vp8::Packetizer::new(LARGEST_PAYLOAD, u32::from_be_bytes([a, b, c, d])),
+                seq: u64::from(u16::from_be_bytes([high, low]) >> 1),
+            }
+        });
+        Self { codec, viewers: 1, demand: LayerSet::NONE, layers }
     }
 }

@@ -28,6 +28,13 @@ use crate::{
 const DECODE_AHEAD: Duration = Duration::from_millis(8);
 /// Frames that wait at most: a decoder that is so far behind begins again with a keyframe.
 const MOST_WAITING: usize = 45;
+/// Frames that one job decodes at most: others' jobs wait behind it.
+const MOST_AT_ONCE: usize = 8;
+/// A source whose decoding takes more than this share of a core, in percent of the time that has
+/// passed over a while, is shown by its keyframes alone for some time.
+const DEAR_PERCENT: u32 = 50;
+const DEAR_WINDOW: Duration = Duration::from_secs(2);
+const DEAR_FOR: Duration = Duration::from_secs(10);
 /// A layer that is this much too small for its tile is still taken, in percent: nobody sees that.
 const ENOUGH_PERCENT: usize = 95;
 
@@ -57,11 +64,39 @@ pub(super) struct VideoSource {
     hold: Hold,
     generation: Generation,
     decoder: Decoder,
+    dear: Dear,
     latest: Option<(Instant, Arc<Picture>)>,
     /// Grows with each picture.
     pub(super) version: u64,
     /// The picture before the latest, for the decoder to write into once nobody looks at it.
     former: Option<Arc<Picture>>,
+}
+
+/// Follows what a source's decoding takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Dear {
+    since: Option<Instant>,
+    spent: Duration,
+    until: Option<Instant>,
+}
+
+impl Dear {
+    fn spent(&mut self, now: Instant, took: Duration) {
+        let since = *self.since.get_or_insert(now);
+        self.spent += took;
+        let passed = now.saturating_duration_since(since);
+        if passed < DEAR_WINDOW {
+            return;
+        }
+        if self.spent * 100 > passed * DEAR_PERCENT {
+            self.until = Some(now + DEAR_FOR);
+        }
+        (self.since, self.spent) = (Some(now), Duration::ZERO);
+    }
+
+    fn is_now(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
 }
 
 enum Decoder {
@@ -88,6 +123,7 @@ impl VideoSource {
             hold: Hold::default(),
             generation: (number, 0),
             decoder: Decoder::None,
+            dear: Dear::default(),
             latest: None,
             version: 0,
             former: None,
@@ -128,13 +164,26 @@ impl VideoSource {
         if self.muted { 0 } else { self.needed }
     }
 
+    /// Grows from source to source of a mixer.
+    pub(super) fn number(&self) -> u64 {
+        self.generation.0
+    }
+
     /// Nothing is decoded any more until a keyframe comes.
     fn rest(&mut self) {
         self.stream = None;
         self.waiting.clear();
         self.continuity = Continuity::default();
+        self.forget_decoder();
+    }
+
+    /// What the decoder has so far is of no use. One that is away is given up when it is back: a
+    /// source has one job at a time, whatever it sends.
+    fn forget_decoder(&mut self) {
         self.generation.1 += 1;
-        self.decoder = Decoder::None;
+        if matches!(self.decoder, Decoder::Home(_)) {
+            self.decoder = Decoder::None;
+        }
     }
 
     /// Chooses the layer. `heights` are those of all layers, as far as they are known.
@@ -194,8 +243,7 @@ impl VideoSource {
 
     fn begin(&mut self, codec: VideoCodec) {
         if self.codec != Some(codec) {
-            self.generation.1 += 1;
-            self.decoder = Decoder::None;
+            self.forget_decoder();
             self.waiting.clear();
         }
         self.codec = Some(codec);
@@ -213,6 +261,10 @@ impl VideoSource {
             };
             let is_keyframe = codec.is_keyframe(&frame.data);
             if !self.continuity.accept(frame.info, is_keyframe) {
+                continue;
+            }
+            if !is_keyframe && self.dear.is_now(frame.at) {
+                self.continuity = Continuity::default();
                 continue;
             }
             if self.waiting.len() >= MOST_WAITING {
@@ -246,7 +298,9 @@ impl VideoSource {
             Decoder::Home(work) => work,
             _ => Box::new(DecodeWork::new(key, self.generation, Arc::clone(codecs), self.codec?)),
         };
-        while let Some((_, frame)) = self.waiting.pop_front_if(|waiting| due(waiting)) {
+        while work.frames.len() < MOST_AT_ONCE
+            && let Some((_, frame)) = self.waiting.pop_front_if(|waiting| due(waiting))
+        {
             work.frames.push(frame.data);
         }
         work.orientation = self.orientation;
@@ -255,10 +309,16 @@ impl VideoSource {
     }
 
     /// The decoder is back. Says whether it brings a picture.
-    pub(super) fn back(&mut self, now: Instant, mut work: Box<DecodeWork>) -> bool {
-        if work.generation != self.generation {
+    pub(super) fn back(&mut self, now: Instant, mut work: Box<DecodeWork>, (took, failed): (Duration, bool)) -> bool {
+        if work.generation.0 != self.generation.0 {
             return false;
         }
+        if failed || work.generation != self.generation {
+            self.decoder = Decoder::None;
+            self.skip_to_keyframe();
+            return false;
+        }
+        self.dear.spent(now, took);
         if let Some(why) = &work.fault {
             tracing::debug!(%why, "a picture was not decoded");
             self.skip_to_keyframe();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use madang_mixer::{
-    canvas::{Canvas, Changes, Fonts, Rendition, Theme},
+    canvas::{Canvas, Changes, Rendition, Theme},
     codec::{ActiveMap, CodecError, EncodeWish, EncodedVideo, VideoEncoder},
     layout::{Animation, Region, Source},
     picture::{Picture, View},
@@ -124,9 +124,8 @@ impl StudioWork {
 impl Studio {
     fn draw(&mut self, now: Instant, regions: Option<Vec<Region>>, shown: &[(Source, Arc<Picture>)]) {
         let (width, height) = self.config.size;
-        let canvas = self
-            .canvas
-            .get_or_insert_with(|| Canvas::new(width, height, Theme::default(), Fonts::new(&self.config.fonts)));
+        let canvas =
+            self.canvas.get_or_insert_with(|| Canvas::new(width, height, Theme::default(), self.config.fonts.open()));
         if let Some(regions) = regions {
             self.animation.go(now, regions);
         }

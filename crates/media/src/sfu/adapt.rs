@@ -225,7 +225,11 @@ impl Sfu {
         }
         let owner = match track.owner {
             Owner::Link(owner) => owner,
-            Owner::Mixer(room, mixed) => return self.demand_mixed(room, mixed, place, need.layers),
+            Owner::Mixer(room, mixed) => {
+                // One that is needed again after a moment costs no keyframe.
+                let told = track.demand.update(now, need).unwrap_or(track.demand.told());
+                return self.demand_mixed(room, mixed, place, told.layers);
+            }
         };
         let Some(told) = track.demand.update(now, need) else { return };
         let event = demand::event(track.id.clone(), told, &track.rids());

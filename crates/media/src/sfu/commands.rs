@@ -117,7 +117,11 @@ impl Sfu {
     /// Gives a link a track of somebody else's.
     pub(super) fn subscribe(&mut self, key: usize, track: TrackKey) {
         let (link, of) = (&mut self.links[key], &mut self.tracks[track]);
-        if of.owner == Owner::Link(key) || !link.takes_others() || (of.kind == TrackKind::Video && link.codec.is_none())
+        let has_it = of.subscription_mut(key).is_some();
+        if has_it
+            || of.owner == Owner::Link(key)
+            || !link.takes_others()
+            || (of.kind == TrackKind::Video && link.codec.is_none())
         {
             return;
         }

@@ -38,8 +38,12 @@ impl Sfu {
         let codec = if track.kind == TrackKind::Video { link.codec_of(packet.payload_type) } else { None };
         let info = match (track.kind, codec) {
             (TrackKind::Video, Some(codec)) => PayloadInfo::parse(codec, &packet.payload).unwrap_or_default(),
-            _ => PayloadInfo::SOUND,
+            // Something else in the place of pictures.
+            (TrackKind::Video, None) => return,
+            (TrackKind::Audio, _) => PayloadInfo::SOUND,
         };
+        // Others have agreed on the link's own codec alone.
+        let is_forwarded = track.kind == TrackKind::Audio || codec == link.codec;
         let (room, is_mixed) = (link.room, track.is_mixed);
         track.saw(now, &packet, &info);
         // Whoever gets this layer can't ask for what the forwarder has not got itself.
@@ -48,7 +52,9 @@ impl Sfu {
             let video = codec.map(|codec| Video { info: &info, codec, live: track.live(now) });
             self.feed_mixer(now, room, place, &packet, video.as_ref());
         }
-        self.pass_on(now, now, place, &packet, &info, codec);
+        if is_forwarded {
+            self.pass_on(now, now, place, &packet, &info, codec);
+        }
         if ask {
             self.ask_keyframe(now, place, packet.layer);
         }
@@ -67,17 +73,15 @@ impl Sfu {
         let Self { links, tracks, counters, dirty, packets, .. } = self;
         let Some(track) = tracks.get_mut(place) else { return };
         let live = track.live(now);
-        if let (Owner::Mixer(_, mixed), Some(_)) = (track.owner, codec) {
+        if matches!(track.owner, Owner::Mixer(..)) {
             track.saw(at, packet, info);
-            debug_assert_eq!(Some(mixed.codec), codec);
         }
         let arrived = Arrived { packet, info, codec, live, at };
         for subscription in &mut track.subscriptions {
             let former = subscription.selector.current();
             let Some(mut outgoing) = subscription.pass(now, &arrived) else { continue };
             let Some(receiver) = links.get_mut(subscription.link) else { continue };
-            if let Owner::Mixer(_, mixed) = track.owner {
-                let Some(payload_type) = receiver.session.video_type(subscription.line, mixed.codec) else { continue };
+            if let Some(payload_type) = subscription.payload_type {
                 outgoing.payload_type = payload_type;
             }
             counters.forwarded += 1;
@@ -155,8 +159,12 @@ impl Sfu {
     pub(super) fn wake_subscriptions(&mut self, now: Instant, key: usize) {
         let Some(link) = self.links.get(key) else { return };
         for (line, place) in &link.down {
-            if let Some(subscription) = self.tracks.get_mut(*place).and_then(|track| track.subscription_mut(key)) {
-                subscription.open = link.session.can_send(*line);
+            let Some(track) = self.tracks.get_mut(*place) else { continue };
+            let mixed = if let Owner::Mixer(_, mixed) = track.owner { Some(mixed) } else { None };
+            if let Some(subscription) = track.subscription_mut(key) {
+                subscription.payload_type = mixed.and_then(|mixed| link.session.video_type(*line, mixed.codec));
+                let is_agreed = mixed.is_none() || subscription.payload_type.is_some();
+                subscription.open = is_agreed && link.session.can_send(*line);
             }
         }
         self.settle_mix(now, key);

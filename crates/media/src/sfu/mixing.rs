@@ -14,6 +14,7 @@ use madang_protocol::{LinkId, MediaEvent, Mix, MixState, Person, Subscribe, Trac
 
 use super::{
     Mixing, Output, RoomKey, Sfu,
+    demand::Demand,
     layers::LayerSet,
     link::TrackKey,
     track::{MixedTrack, Owner, Subscription, Track, mixed_layers},
@@ -40,6 +41,10 @@ pub(super) struct LinkMix {
     picture: Option<usize>,
     pub(super) video: Option<Line>,
     sound: Option<Line>,
+    /// In which payload type its sound goes, once that is agreed on.
+    sound_type: Option<u8>,
+    /// It hears everybody by themselves.
+    is_silent: bool,
     /// Numbers of sound.
     seq: u64,
     phase: Phase,
@@ -81,17 +86,22 @@ impl Sfu {
     }
 
     fn begin_mix(&mut self, now: Instant, key: usize, mix: Mix, phase: Phase) {
-        let (room, codec) = (self.links[key].room, self.links[key].mix_codec);
+        if self.config.mixer.is_none() {
+            return;
+        }
+        let link = &mut self.links[key];
+        let (room, wish) = (link.room, link.wish(&mix.video).cloned());
+        let sound = link.session.send_track(mix.audio.clone(), TrackKind::Audio);
+        let video = link.mix_codec.and_then(|_| link.session.send_track(mix.video.clone(), TrackKind::Video));
+        let codec = link.mix_codec.filter(|_| video.is_some());
+        link.to_offer = true;
         let Some(room_mix) = self.room_mix(now, room) else { return };
         let picture = room_mix.mixer.take(now, key, take(&mix, codec));
-        let place =
-            picture.zip(codec).map(|(picture, codec)| self.mixed_track(now, room, MixedTrack { picture, codec }, &mix));
+        let mixed = picture.zip(codec).map(|(picture, codec)| MixedTrack { picture, codec });
+        let place = mixed.map(|mixed| self.mixed_track(now, room, mixed, &mix));
         let link = &mut self.links[key];
-        let sound = link.session.send_track(mix.audio.clone(), TrackKind::Audio);
-        let video = place.and_then(|_| link.session.send_track(mix.video.clone(), TrackKind::Video));
-        link.to_offer = true;
-        let wish = link.wish(&mix.video).cloned();
-        link.mix = Some(LinkMix { mix, picture, video, sound, seq: 1, phase, since: now });
+        let is_silent = phase == Phase::Coming;
+        link.mix = Some(LinkMix { mix, picture, video, sound, sound_type: None, is_silent, seq: 1, phase, since: now });
         if let (Some(line), Some(place)) = (video, place) {
             link.down.insert(line, place);
             self.tracks[place].subscriptions.push(Subscription::new(key, line, wish, TrackKind::Video));
@@ -108,7 +118,7 @@ impl Sfu {
         let Some(link_mix) = self.links.get_mut(key).and_then(|link| link.mix.as_mut()) else { return };
         (link_mix.mix, link_mix.picture) = (mix, picture);
         if link_mix.phase == Phase::Going {
-            (link_mix.phase, link_mix.since) = (Phase::Coming, now);
+            (link_mix.phase, link_mix.since, link_mix.is_silent) = (Phase::Coming, now, true);
         }
         let Some((line, place)) = link_mix.video.zip(place) else { return };
         let former = self.links[key].down.insert(line, place);
@@ -124,46 +134,47 @@ impl Sfu {
 
     fn end_mix(&mut self, now: Instant, key: usize) {
         let Some(mix) = self.links[key].mix.as_mut().filter(|mix| mix.phase != Phase::Going) else { return };
-        let had_others = mix.phase == Phase::Coming;
         (mix.phase, mix.since) = (Phase::Going, now);
         // The room has forgotten it: a mix that is taken again is watched as if for the first time.
         let video = mix.mix.video.clone();
         let link = &mut self.links[key];
         link.wishes.remove(&video);
         let room = link.room;
-        if had_others {
-            return self.settle_mix(now, key);
-        }
         let others = self.rooms.get(&room).map(|room| room.tracks.clone()).unwrap_or_default();
+        // Those that it has had all along stay as they are.
         for track in others {
             self.subscribe(key, track);
         }
+        self.settle_mix(now, key);
     }
 
     /// Lets go of what a link got before, once the new flows.
     pub(super) fn settle_mix(&mut self, now: Instant, key: usize) {
-        let Some(link) = self.links.get(key) else { return };
-        let Some(mix) = &link.mix else { return };
+        let Self { links, tracks, .. } = self;
+        let Some(link) = links.get_mut(key) else { return };
+        let Some(mix) = &mut link.mix else { return };
         let waited = now.saturating_duration_since(mix.since) >= OVERLAP;
-        let flows = |line: &Line, place: &TrackKey| {
-            let subscriptions = self.tracks.get(*place).into_iter().flat_map(|track| &track.subscriptions);
-            subscriptions.filter(|of| of.link == key && of.line == *line).any(|of| of.selector.current().is_some())
+        let flows = |line: Line, place: &TrackKey| {
+            let subscriptions = tracks.get(*place).into_iter().flat_map(|track| &track.subscriptions);
+            subscriptions.filter(|of| of.link == key && of.line == line).any(|of| of.selector.current().is_some())
         };
-        let others = || link.down.iter().filter(|(line, _)| Some(**line) != mix.video);
+        let is_picture = |place: &TrackKey| tracks.get(*place).is_some_and(|track| track.kind == TrackKind::Video);
+        mix.sound_type = mix.sound.and_then(|line| link.session.sound_type(line));
+        let others = link.down.iter().filter(|(line, _)| Some(**line) != mix.video);
         match mix.phase {
             Phase::On => {}
             Phase::Coming => {
-                let shows = mix.video.is_none_or(|line| link.down.get(&line).is_some_and(|place| flows(&line, place)));
-                if (shows && mix.sound.is_some_and(|line| link.session.can_send(line))) || waited {
+                let shows = mix.video.is_none_or(|line| link.down.get(&line).is_some_and(|place| flows(line, place)));
+                // Without sound on the new way nobody is to lose the old.
+                if mix.sound.is_some_and(|line| link.session.can_send(line)) && (shows || waited) {
                     self.drop_others(key);
                 }
             }
             Phase::Going => {
-                let pictures: Vec<_> =
-                    others().filter(|(_, place)| self.tracks[**place].kind == TrackKind::Video).collect();
-                let shows = pictures.iter().any(|(line, place)| flows(line, place));
-                let can_send = others().all(|(line, _)| link.session.can_send(*line));
-                if can_send && (shows || pictures.is_empty()) || waited {
+                let (pictures, sounds): (Vec<_>, Vec<_>) = others.partition(|(_, place)| is_picture(place));
+                mix.is_silent = sounds.iter().all(|(line, _)| link.session.can_send(**line));
+                let shows = pictures.is_empty() || pictures.iter().any(|(line, place)| flows(**line, place));
+                if mix.is_silent && (shows || waited) {
                     self.drop_mix(key);
                 }
             }
@@ -173,7 +184,7 @@ impl Sfu {
     fn drop_others(&mut self, key: usize) {
         let link = &mut self.links[key];
         let Some(mix) = &mut link.mix else { return };
-        mix.phase = Phase::On;
+        (mix.phase, mix.is_silent) = (Phase::On, false);
         let kept = mix.video;
         let dropped: Vec<_> = link.down.extract_if(|line, _| Some(*line) != kept).collect();
         link.to_offer |= !dropped.is_empty();
@@ -245,7 +256,7 @@ impl Sfu {
         if room.mix.is_none() {
             self.newest_mixer += 1;
             let id = MixerId(self.newest_mixer);
-            let mut mixer = Mixer::new(id, config, now);
+            let mut mixer = Mixer::new(id, config, rand::random(), now);
             for link in &room.links {
                 if let Some(of) = self.links.get(*link) {
                     mixer.person(*link, &of.participant, &of.person);
@@ -281,6 +292,7 @@ impl Sfu {
             height,
         };
         let mut track = Track::new(info, Owner::Mixer(room, mixed), Line(0), mixed_layers(), now);
+        track.demand = Demand::new(now, 0);
         if let Some(mixer) = self.mixer_mut(room) {
             track.most = mixer.most();
         }
@@ -457,10 +469,8 @@ impl Sfu {
         let Self { links, packets, counters, .. } = self;
         let Some(link) = links.get_mut(key) else { return };
         // Whoever still hears everybody by themselves does not hear them twice.
-        let Some(mix) = link.mix.as_mut().filter(|mix| mix.phase == Phase::On) else { return };
-        let Some((line, payload_type)) = mix.sound.and_then(|line| Some((line, link.session.sound_type(line)?))) else {
-            return;
-        };
+        let Some(mix) = link.mix.as_mut().filter(|mix| !mix.is_silent) else { return };
+        let Some((line, payload_type)) = mix.sound.zip(mix.sound_type) else { return };
         #[expect(clippy::cast_possible_truncation, reason = "RTP timestamps wrap")]
         let packet = OutgoingPacket {
             payload_type,

@@ -128,6 +128,8 @@ pub(super) struct Subscription {
     pub(super) told: Option<Delivery>,
     /// Its link can carry it: negotiated and connected.
     pub(super) open: bool,
+    /// What is mixed was never in a payload type of anybody's: this receiver's.
+    pub(super) payload_type: Option<u8>,
 }
 
 impl Track {
@@ -212,6 +214,7 @@ impl Subscription {
             decision: None,
             told: None,
             open: false,
+            payload_type: None,
         }
     }
 }

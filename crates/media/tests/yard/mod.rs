@@ -20,7 +20,7 @@ use madang_media::{
     },
     sfu::{Input, Output, RoomKey, Sfu, SfuConfig},
 };
-use madang_mixer::canvas::FontSources;
+use madang_mixer::canvas::{FontSources, SharedFonts};
 use madang_protocol::{
     Delivery, LinkId, MediaCommand, MediaEvent, Mix, OpenMediaLink, ParticipantId, Person, Rid, TrackId, TrackInfo,
     TrackKind, TrackSource,
@@ -111,7 +111,7 @@ impl Yard {
     pub(crate) fn mixing_with(size: (usize, usize), codecs: codecs::Glass) -> Self {
         let mixer = MixerConfig {
             size,
-            fonts: FontSources { system: false, ..FontSources::default() },
+            fonts: SharedFonts::new(FontSources { system: false, ..FontSources::default() }),
             ..MixerConfig::new(Arc::new(codecs))
         };
         Self::with(Duration::ZERO, Some(mixer))

@@ -28,7 +28,7 @@ use std::time::Instant;
 pub use dress::Theme;
 pub use raster::Colour;
 pub use rendition::Rendition;
-pub use text::{FAMILIES, FontSources, FontWarning, Fonts};
+pub use text::{FAMILIES, FontSources, FontWarning, Fonts, SharedFonts};
 pub use tile::{AVATAR_AFTER, DIMMED_AFTER};
 
 use dress::Dresser;

@@ -5,7 +5,10 @@
 //! is the first that is there of [`FAMILIES`]; what it lacks comes from the others, Han characters
 //! in the shape of the locale's language first.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use cosmic_text::fontdb::{self, Database};
 use cosmic_text::{
@@ -65,8 +68,49 @@ pub enum FontWarning {
     File(PathBuf),
 }
 
-/// The fonts of this machine. Making it reads directories and files and takes tens of
-/// milliseconds: once per process and thread that draws is enough.
+/// Fonts that are looked for once, when they are first needed, however many canvases draw with them.
+#[derive(Clone)]
+pub struct SharedFonts {
+    sources: FontSources,
+    found: Arc<OnceLock<Found>>,
+}
+
+impl std::fmt::Debug for SharedFonts {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SharedFonts").field("sources", &self.sources).finish_non_exhaustive()
+    }
+}
+
+impl SharedFonts {
+    /// Fonts from there.
+    #[must_use]
+    pub fn new(sources: FontSources) -> Self {
+        Self { sources, found: Arc::default() }
+    }
+
+    /// Where they come from.
+    #[must_use]
+    pub const fn sources(&self) -> &FontSources {
+        &self.sources
+    }
+
+    /// For one canvas. The first time it reads directories and files, which takes tens of
+    /// milliseconds.
+    #[must_use]
+    pub fn open(&self) -> Fonts {
+        self.found.get_or_init(|| Found::find(&self.sources)).open(&self.sources.locale)
+    }
+}
+
+/// What was found.
+struct Found {
+    database: Database,
+    is_usable: bool,
+    family: String,
+    warnings: Vec<FontWarning>,
+}
+
+/// The fonts of one canvas.
 pub struct Fonts {
     /// None when there is no font.
     system: Option<FontSystem>,
@@ -80,10 +124,8 @@ impl std::fmt::Debug for Fonts {
     }
 }
 
-impl Fonts {
-    /// Finds them.
-    #[must_use]
-    pub fn new(sources: &FontSources) -> Self {
+impl Found {
+    fn find(sources: &FontSources) -> Self {
         let mut database = Database::new();
         let mut warnings = Vec::new();
         for file in &sources.files {
@@ -104,16 +146,29 @@ impl Fonts {
         let liked = sources.family.clone().into_iter().chain(named).chain(FAMILIES.map(str::to_owned));
         let family = liked.filter(|family| has(family)).chain(any).next();
         let faces: Vec<_> = database.faces().map(|face| (face.id, face.weight)).collect();
-        let mut system = FontSystem::new_with_locale_and_db(sources.locale.clone(), database);
+        let mut system = FontSystem::new_with_locale_and_db(sources.locale.clone(), database.clone());
         // What cannot be opened cannot be drawn with either.
-        let usable = faces.iter().any(|(id, weight)| system.get_font(*id, *weight).is_some());
+        let is_usable = faces.iter().any(|(id, weight)| system.get_font(*id, *weight).is_some());
         let mut hangul = |(id, weight): &(fontdb::ID, Weight)| {
             system.get_font(*id, *weight).is_some_and(|font| font.as_swash().charmap().map('가') != 0)
         };
         if !faces.iter().any(&mut hangul) {
-            warnings.push(if usable { FontWarning::NoCjk } else { FontWarning::None });
+            warnings.push(if is_usable { FontWarning::NoCjk } else { FontWarning::None });
         }
-        Self { system: usable.then_some(system), family: family.unwrap_or_default(), warnings }
+        Self { database, is_usable, family: family.unwrap_or_default(), warnings }
+    }
+
+    fn open(&self, locale: &str) -> Fonts {
+        let system = || FontSystem::new_with_locale_and_db(locale.to_owned(), self.database.clone());
+        Fonts { system: self.is_usable.then(system), family: self.family.clone(), warnings: self.warnings.clone() }
+    }
+}
+
+impl Fonts {
+    /// Finds them. Where several canvases draw, [`SharedFonts`] look once.
+    #[must_use]
+    pub fn new(sources: &FontSources) -> Self {
+        Found::find(sources).open(&sources.locale)
     }
 
     /// What is missing, to be said once.

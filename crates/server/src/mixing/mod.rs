@@ -19,6 +19,7 @@ mod pool;
 use std::{sync::Arc, time::Duration};
 
 use madang_media::mcu::{Job, MixerConfig};
+use madang_mixer::canvas::SharedFonts;
 
 pub(crate) use fonts::warn_of_fonts;
 pub(crate) use metrics::MixMetrics;
@@ -31,7 +32,7 @@ use pool::Work;
 /// How the mixers of all forwarders are set up.
 pub(crate) fn mixer_config(mix: &Mix) -> MixerConfig {
     MixerConfig {
-        fonts: mix.fonts(),
+        fonts: SharedFonts::new(mix.fonts()),
         size: (mix.size.width, mix.size.height),
         bitrates: mix.bitrates(),
         ..MixerConfig::new(Arc::new(NativeCodecs))
@@ -53,5 +54,9 @@ impl Work for Job {
 
     fn set_took(&mut self, took: Duration) {
         self.set_took(took);
+    }
+
+    fn set_failed(&mut self) {
+        self.set_failed();
     }
 }

@@ -27,6 +27,9 @@ pub(crate) trait Work: Send + 'static {
 
     /// How much processor time it took.
     fn set_took(&mut self, took: Duration);
+
+    /// It has panicked.
+    fn set_failed(&mut self);
 }
 
 /// Brings a job back to whom it came from, without waiting for anybody.
@@ -101,6 +104,7 @@ impl<J: Work> Shared<J> {
             let done = catch_unwind(AssertUnwindSafe(|| job.run()));
             job.set_took(processor_time().saturating_sub(began));
             if let Err(why) = done {
+                job.set_failed();
                 tracing::error!(part = job.part(), why = told(&*why), "a job of a mixer panicked; please tell us");
             }
             give_back(job);
@@ -246,6 +250,7 @@ mod tests {
         urgent: bool,
         task: Box<dyn FnMut() + Send>,
         took: Option<Duration>,
+        failed: bool,
     }
 
     impl Work for Task {
@@ -264,10 +269,14 @@ mod tests {
         fn set_took(&mut self, took: Duration) {
             self.took = Some(took);
         }
+
+        fn set_failed(&mut self) {
+            self.failed = true;
+        }
     }
 
     fn task(number: usize, urgent: bool, task: impl FnMut() + Send + 'static) -> Box<Task> {
-        Box::new(Task { number, urgent, task: Box::new(task), took: None })
+        Box::new(Task { number, urgent, task: Box::new(task), took: None, failed: false })
     }
 
     fn pool(threads: usize) -> Pool<Task> {

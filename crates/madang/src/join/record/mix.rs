@@ -17,7 +17,7 @@ use super::{WebmFile, opus_channels};
 
 /// So long is waited for both picture and sound before the file begins without one of them.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Frames of one kind that wait for a sender report at most: half a minute of sound.
+/// Frames that wait for a sender report at most: some twenty seconds of picture and sound.
 const UNPLACED: usize = 1500;
 /// Frames wait so long for earlier ones of the other kind.
 const ORDER: Duration = Duration::from_millis(300);
@@ -34,7 +34,7 @@ pub(super) struct MixRecording {
     waiting: BTreeMap<(i64, u64), (Kind, Frame)>,
     /// What came before the first sender report of its stream (RFC 3550 §6.4.1), which comes within
     /// some seconds: nobody knows yet when it was captured.
-    unplaced: Vec<(Kind, u32, Frame)>,
+    unplaced: Vec<(Kind, u32, Instant, Frame)>,
     frames: u64,
     file: Option<Open>,
     done: Vec<PathBuf>,
@@ -85,11 +85,11 @@ impl MixRecording {
         let frame = Frame { is_keyframe: received.is_keyframe, data: received.frame.data.clone() };
         let Some(at) = received.captured_us else {
             if self.unplaced.len() < UNPLACED {
-                self.unplaced.push((kind, timestamp, frame));
+                self.unplaced.push((kind, timestamp, now, frame));
             }
             return Ok(());
         };
-        for (kind, early, frame) in self.unplaced.extract_if(.., |(of, ..)| *of == kind) {
+        for (kind, early, _, frame) in self.unplaced.extract_if(.., |(of, ..)| *of == kind) {
             let before = i64::from(timestamp.wrapping_sub(early).cast_signed());
             self.frames += 1;
             let early = at - before * 1_000_000 / i64::from(codec.clock_rate());
@@ -139,13 +139,15 @@ impl MixRecording {
 
     fn write(&mut self, until: i64) -> io::Result<()> {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= until) {
-            let ((at, _), (kind, frame)) = entry.remove_entry();
+            let ((at, order), (kind, frame)) = entry.remove_entry();
             let Some(open) = &mut self.file else { return Ok(()) };
             let time = Duration::from_micros(u64::try_from(at - open.base).unwrap_or(0));
             if time > open.last + LEAP {
+                // Another clock, another file.
+                self.waiting.insert((at, order), (kind, frame));
                 self.end()?;
                 self.began = None;
-                continue;
+                return Ok(());
             }
             let track = match kind {
                 Kind::Sound => open.sound,
@@ -168,11 +170,22 @@ impl MixRecording {
     }
 
     pub(super) fn finish(mut self) -> io::Result<Vec<PathBuf>> {
-        if self.file.is_some() || self.begin(true)? {
+        self.place_by_arrival();
+        while !self.waiting.is_empty() && (self.file.is_some() || self.begin(true)?) {
             self.write(i64::MAX)?;
         }
         self.end()?;
         Ok(self.done)
+    }
+
+    /// What no sender report has come for is placed by its arrival: better than not at all.
+    fn place_by_arrival(&mut self) {
+        let Some(first) = self.unplaced.iter().map(|(.., at, _)| *at).min() else { return };
+        let start = self.waiting.keys().next().map_or(0, |(at, _)| *at);
+        for (kind, _, at, frame) in std::mem::take(&mut self.unplaced) {
+            self.frames += 1;
+            self.waiting.insert((start + micros(at.saturating_duration_since(first)), self.frames), (kind, frame));
+        }
     }
 }
 
@@ -256,6 +269,21 @@ mod tests {
             assert_eq!(clip.len(), count);
             assert_eq!(clip.frame(10).expect("the tenth").at, Duration::from_millis(10 * step));
         }
+    }
+
+    #[test]
+    fn a_recording_too_short_for_sender_reports_is_written_by_the_times_of_arrival() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut recording = MixRecording::new(folder.path());
+        let now = Instant::now();
+        for at in (0..2000).step_by(20) {
+            let mut sound = received(at, &[0xF8, 1], true, now + Duration::from_millis(at as u64));
+            sound.captured_us = None;
+            recording.frame(Codec::Opus, &sound).expect("written");
+        }
+        let paths = recording.finish().expect("a file");
+        let clips = Clip::from_webm(&std::fs::read(&paths[0]).expect("a file")).expect("WebM");
+        assert_eq!((clips[0].len(), clips[0].frame(50).expect("one").at), (100, Duration::from_secs(1)));
     }
 
     #[test]
