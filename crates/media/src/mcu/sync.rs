@@ -15,6 +15,8 @@ const AHEAD: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_millis(500);
 /// Sound waits for pictures as long as this at most, all in all: who talks wants to be answered.
 const LONGEST_HOLD: Duration = Duration::from_millis(250);
+/// A picture may be so much later than it should without that sound waits for it.
+const GOOD_ENOUGH: Duration = Duration::from_millis(10);
 /// By so much the estimate follows each picture, in microseconds.
 const STEP: i64 = 1500;
 /// The mixer of sound is told when that much has changed, and not more often than this.
@@ -81,7 +83,7 @@ impl Hold {
         let Some((due, heard)) = due(arrived, timestamp, report, heard).zip(heard) else { return };
         let ready = arrived + work;
         let late = micros(ready.saturating_duration_since(due)) - micros(due.saturating_duration_since(ready));
-        let needed = micros(heard.waited) + late;
+        let needed = micros(heard.waited) + late - micros(GOOD_ENOUGH);
         let before = *self.needed.get_or_insert(needed);
         self.needed = Some(before + (needed - before).clamp(-STEP, STEP));
     }
@@ -160,7 +162,7 @@ mod tests {
         let mut picture = |late: Duration| hold.picture((now + late, 8 * MS), 0, Some(report(1000, 0)), heard);
         (0..200).for_each(|number| picture(if number % 20 == 9 { 450 * MS } else { 100 * MS }));
         let needed = hold.news(now).expect("news");
-        assert!(needed.abs_diff(WAITED + (100 + 8 + 20) * MS) < 10 * MS, "{needed:?}");
+        assert!(needed.abs_diff(WAITED + (100 + 8 + 20 - 10) * MS) < 10 * MS, "{needed:?}");
         assert_eq!(hold.news(now + TELL), None, "nothing new");
         (0..200).for_each(|_| hold.picture((now - 100 * MS, 8 * MS), 0, Some(report(1000, 0)), heard));
         assert_eq!(hold.news(now + TELL / 2), None, "not so soon");

@@ -59,7 +59,7 @@ pub(crate) struct Person {
     pub(crate) obeys: bool,
     /// Its sound has in-band redundancy.
     pub(crate) redundant: bool,
-    /// What it sends of pictures is cut and flipped.
+    /// What it sends is cut and flipped.
     pub(crate) garble: Option<StdRng>,
     camera: Camera,
 }
@@ -260,7 +260,7 @@ impl Room {
     pub(crate) fn place(&self, viewer: &str, of: &str, source: TrackSource) -> MixPlace {
         let state = self.state(viewer);
         let is_it = |place: &&MixPlace| place.participant.0[2..] == *of && place.source == source;
-        state.places.iter().find(is_it).unwrap_or_else(|| panic!("{of} has a place in {:?}", state.places)).clone()
+        state.places.iter().find(is_it).expect("a place in the viewer's mix").clone()
     }
 
     /// What somebody's tile showed in each picture that came since then.
@@ -310,7 +310,7 @@ pub(crate) fn middle(seen: &Seen, place: &MixPlace) -> u8 {
 }
 
 impl Person {
-    /// From now on what it sends of pictures is garbage, most of it.
+    /// From now on what it sends is garbage, most of it.
     pub(crate) fn garble(&mut self, seed: u64) {
         self.garble = Some(StdRng::seed_from_u64(seed));
     }
@@ -365,6 +365,10 @@ impl Person {
         } else {
             tone_packet(self.tone)
         };
+        let payload = match &mut self.garble {
+            Some(random) => garbled(payload, random),
+            None => payload,
+        };
         self.camera.tone_before = self.tone;
         let Some(track) = self.sound.clone().filter(|_| !self.silent) else { return };
         let timestamp = self.camera.packet.wrapping_mul(960).wrapping_add(77_000);
@@ -403,30 +407,33 @@ impl Person {
     }
 
     fn payloads(&mut self, keyframe: bool, size: (u16, u16), luma: u8) -> Vec<Vec<u8>> {
-        let mut payloads = if self.codec == "H264" {
+        let payloads = if self.codec == "H264" {
             h264::packetize(&camera_frame_h264(keyframe, size, luma), 1000)
         } else {
-            let [_, lowest, high, low] = self.camera.number.to_be_bytes();
-            let _ = lowest;
+            let [.., high, low] = self.camera.number.to_be_bytes();
             let mut payload = vec![0x90, 0xE0, 0x80 | high, low, low, 0x20];
             payload.extend(camera_frame(keyframe, size, luma));
             vec![payload]
         };
-        if let Some(random) = &mut self.garble {
-            for payload in &mut payloads {
-                match random.random_range(0..4) {
-                    0 => payload.truncate(random.random_range(0..payload.len())),
-                    1 => payload.extend((0..random.random_range(1..40)).map(|_| random.random::<u8>())),
-                    2 => {}
-                    _ => {
-                        for _ in 0..random.random_range(1..4) {
-                            let at = random.random_range(0..payload.len());
-                            payload[at] ^= 1 << random.random_range(0..8);
-                        }
-                    }
-                }
+        match &mut self.garble {
+            Some(random) => payloads.into_iter().map(|payload| garbled(payload, random)).collect(),
+            None => payloads,
+        }
+    }
+}
+
+/// A payload that is cut, has something added, has bits flipped, or is as it was.
+fn garbled(mut payload: Vec<u8>, random: &mut StdRng) -> Vec<u8> {
+    match random.random_range(0..4) {
+        0 => payload.truncate(random.random_range(0..payload.len())),
+        1 => payload.extend((0..random.random_range(1..40)).map(|_| random.random::<u8>())),
+        2 => {}
+        _ => {
+            for _ in 0..random.random_range(1..4) {
+                let at = random.random_range(0..payload.len());
+                payload[at] ^= 1 << random.random_range(0..8);
             }
         }
-        payloads
     }
+    payload
 }

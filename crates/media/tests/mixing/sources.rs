@@ -149,10 +149,12 @@ fn garbage_harms_only_who_sends_it_and_is_answered_by_few_requests_for_keyframes
         assert!(room.yard.sfu.counters().mixing.decoder_faults > faults, "it was no garbage");
         let asked = room.yard.people["b"].keyframe_wishes.len() - asked;
         assert!(asked <= 2 * 10 * 3 + 2, "{asked} requests in ten seconds");
+        assert!(room.heard("a")[2] > 20, "c is heard: {:?}", room.heard("a"));
         room.person("b").garble = None;
         let since = room.yard.now;
         room.run(2 * SECOND);
         assert!(room.frozen("a", "b", since + SECOND) < 120 * MS, "shown again");
+        assert!(room.heard("c")[1] > 20, "heard again: {:?}", room.heard("c"));
     }
 }
 

@@ -137,6 +137,22 @@ fn after_an_outage_the_delay_is_bounded_and_shrinks() {
 }
 
 #[test]
+fn sound_that_is_held_waits_as_long_and_no_longer_than_it_must() {
+    let mut room = Room::new(3);
+    room.listen(9, &[]);
+    room.send(Sender::new(1, tone(440.0, 0.2)));
+    room.run(2000);
+    let delay = |room: &Room| room.statistics(1).delay.as_millis();
+    assert!((37..=62).contains(&delay(&room)), "{}", delay(&room));
+    for (hold, expected) in [(150, 147..=172), (100, 97..=122), (5000, 397..=422), (0, 37..=62)] {
+        room.mixer.set_hold(SourceId(1), Duration::from_millis(hold));
+        room.run(8000);
+        assert!(expected.contains(&delay(&room)), "{} ms where {hold} ms are asked for", delay(&room));
+    }
+    assert_eq!((room.statistics(1).concealed, room.statistics(1).late), (0, 0));
+}
+
+#[test]
 fn a_gap_of_dtx_is_no_loss() {
     let mut room = Room::new(10);
     room.listen(9, &[]);
