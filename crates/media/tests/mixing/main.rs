@@ -3,6 +3,7 @@
 
 mod basics;
 mod chaos;
+mod faults;
 mod impairments;
 mod overload;
 mod people;

@@ -82,6 +82,8 @@ pub(crate) struct Yard {
     answers: VecDeque<(Instant, MediaCommand)>,
     /// How long jobs of mixers take to come back.
     pub(crate) jobs_take: Box<dyn FnMut(&Job) -> Duration>,
+    /// Jobs that panic before they have done anything.
+    pub(crate) jobs_fail: Box<dyn FnMut(&Job) -> bool>,
     jobs: Vec<(Instant, Box<Job>)>,
     /// The paths that are not perfect.
     network: Network<SocketAddr, Vec<u8>>,
@@ -149,6 +151,7 @@ impl Yard {
             answers_take: Duration::ZERO,
             answers: VecDeque::new(),
             jobs_take: Box::new(|_| Duration::from_millis(4)),
+            jobs_fail: Box::new(|_| false),
             jobs: Vec::new(),
             network: Network::new(1),
             sfu_due: None,
@@ -396,7 +399,11 @@ impl Yard {
                 },
                 Output::Event { event, .. } => self.event(event),
                 Output::Job(mut job) => {
-                    job.run();
+                    if (self.jobs_fail)(&job) {
+                        job.set_failed();
+                    } else {
+                        job.run();
+                    }
                     job.set_took(Duration::from_millis(1));
                     self.jobs.push((now + (self.jobs_take)(&job), job));
                 }
