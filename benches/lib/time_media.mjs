@@ -102,7 +102,12 @@ export async function measureDelays(room, { participant, mixed, ms }) {
   });`;
   await ear.audioWorklet.addModule(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
   const onset = new AudioWorkletNode(ear, 'onset');
-  new MediaStreamAudioSourceNode(ear, { mediaStream: new MediaStream([track.mediaStreamTrack]) }).connect(onset);
+  // Whatever else is heard has other tones than the beep.
+  const beep = () => new BiquadFilterNode(ear, { type: 'bandpass', frequency: 1000, Q: 4 });
+  new MediaStreamAudioSourceNode(ear, { mediaStream: new MediaStream([track.mediaStreamTrack]) })
+    .connect(beep())
+    .connect(beep())
+    .connect(onset);
   onset.connect(ear.destination);
   onset.port.onmessage = ({ data: at }) => {
     const heard = Date.now() - (ear.currentTime - at) * 1000;
