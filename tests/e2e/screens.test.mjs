@@ -2,6 +2,7 @@
 // to target/screens/ for people to look at.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { showsInMix } from './lib/mix.mjs';
 import { Person } from './lib/person.mjs';
 import { Rig, freshRoom } from './lib/rig.mjs';
 import { sleep, until } from './lib/until.mjs';
@@ -134,6 +135,28 @@ test('the room with one, two and four people, and its panels', async (t) => {
     await until('the inspector opens', () => ann.find('inspector'), busy);
   };
   await shoot(ann, 'inspector', { settle: inspect });
+  ann.unharmed();
+});
+
+test('a mixed room, its arrangements and its links', async (t) => {
+  const room = freshRoom();
+  const camera = { width: 320, height: 180, fps: 10 };
+  const query = { topology: 'mcu' };
+  const people = [];
+  for (const name of ['Ann', 'Bo', 'Cho']) people.push(await rig.person(t, name, room, { query, camera }));
+  const [ann, bo] = people;
+  await showsInMix(ann, people, { timeout: 40_000 });
+  await bo.click('mic');
+  await shoot(ann, 'mix');
+  await ann.click('layout');
+  await shoot(ann, 'mix-layouts');
+  await ann.page.keyboard.press('Escape');
+  await ann.click('more');
+  await shoot(ann, 'mix-more');
+  await ann.page.keyboard.press('Escape');
+  await ann.openPanel('links');
+  await sleep(2500);
+  await shoot(ann, 'mix-links');
   ann.unharmed();
 });
 
