@@ -72,7 +72,8 @@ pub(crate) enum Timer {
     Bitrate(Order),
     /// The grace of somebody whose page closed is over.
     Departed,
-    /// A participant's broken link to the server is old enough to be replaced.
+    /// A participant's link to the server that is broken or has the wrong codec is old enough to be
+    /// replaced.
     Mend(Order),
 }
 

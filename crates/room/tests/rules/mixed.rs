@@ -1,5 +1,7 @@
 //! Rooms that the server mixes for everyone.
 
+use std::time::Duration;
+
 use madang_protocol::*;
 use madang_room::{Grant, Settings};
 
@@ -102,6 +104,7 @@ fn a_track_that_cannot_be_sent_in_the_codec_of_its_publishers_link_has_the_link_
     yard.clear();
     assert!(yard.ask(0, publish_in("")).is_ok() && yard.ask(0, publish_in("H264 VP8")).is_ok());
     assert_eq!(kinds(&yard.media.commands()), ["add", "add"]);
+    yard.elapse(Duration::from_secs(1));
     let narrow = yard.ask(0, publish_in("h264")).expect("it may").track.expect("an id");
     assert_eq!(kinds(&yard.media.commands()), ["add", "close", "open", "add", "add", "add", "watch"]);
     assert_eq!(codecs(&yard, 0).0, Some("H264"));
@@ -110,9 +113,52 @@ fn a_track_that_cannot_be_sent_in_the_codec_of_its_publishers_link_has_the_link_
     assert_eq!(yard.ask(0, publish_in("VP8")), Err(ErrorCode::CodecUnsupported), "another needs H264");
     yard.say(0, ClientMessage::Unpublish(Unpublish { track: narrow }));
     assert_eq!(codecs(&yard, 0).0, Some("H264"), "what is in use changes only where it has to");
+    yard.elapse(Duration::from_secs(1));
     assert!(yard.ask(0, publish_in("VP8")).is_ok());
     assert_eq!(codecs(&yard, 0).0, Some("VP8"));
     assert_eq!(yard.ask(0, publish_in("AV1")), Err(ErrorCode::CodecUnsupported), "it can't send that at all");
+    yard.check();
+}
+
+#[test]
+fn however_often_its_tracks_change_a_link_is_replaced_once_a_second_at_most_and_in_the_codec_that_is_right_then() {
+    let mut yard = Yard::with_policy(1, Settings::default(), TopologyPolicy::Mcu);
+    yard.join(0, with_codecs("Mina", "VP8 VP9 H264"), Grant::default());
+    let (tick, turn) = (Duration::from_millis(20), ["VP9", "VP8", "H264"]);
+    let first = yard.server_link(0);
+    let publish = |yard: &mut Yard, codec| yard.ask(0, publish_in(codec)).expect("it may").track.expect("an id");
+    let unpublish = |track| ClientMessage::Unpublish(Unpublish { track });
+    for round in 0..100 {
+        let track = publish(&mut yard, turn[round % 3]);
+        assert!(round >= 49 || yard.server_link(0) == first, "it is young");
+        yard.elapse(tick);
+        yard.say(0, unpublish(track));
+        yard.check();
+    }
+    let opened = kinds(&yard.media.commands()).into_iter().filter(|kind| *kind == "open").count();
+    assert!((2..=3).contains(&opened), "{opened} links in two seconds");
+    let wrong = if codecs(&yard, 0).0 == Some("VP9") { "H264" } else { "VP9" };
+    publish(&mut yard, wrong);
+    yard.elapse(Duration::from_secs(1));
+    assert_eq!(codecs(&yard, 0).0, Some(wrong));
+    yard.clear();
+    yard.elapse(Duration::from_secs(5));
+    assert!(yard.media.commands().is_empty() && yard.timeout.is_none(), "nothing is left to do");
+    yard.check();
+}
+
+#[test]
+fn who_is_away_gets_a_link_in_the_right_codec_when_they_are_back() {
+    let mut yard = Yard::with_policy(2, Settings::default(), TopologyPolicy::Mcu);
+    yard.join(0, with_codecs("Mina", "VP8 VP9"), Grant::default());
+    yard.join(1, hello("Juno"), Grant::default());
+    assert!(yard.ask(0, publish_in("VP9")).is_ok());
+    yard.lose(0);
+    yard.elapse(Duration::from_secs(2));
+    yard.clear();
+    yard.resume(0, true);
+    assert_eq!(codecs(&yard, 0).0, Some("VP9"));
+    assert_eq!(kinds(&yard.media.commands()), ["close", "open", "add"]);
     yard.check();
 }
 
