@@ -75,6 +75,8 @@ pub(crate) enum Timer {
     /// A participant's link to the server that is broken or has the wrong codec is old enough to be
     /// replaced.
     Mend(Order),
+    /// A participant's mix may change again.
+    Mix(Order),
 }
 
 /// How a request that was not refused is answered.
@@ -230,6 +232,7 @@ impl Room {
                 Timer::Bitrate(order) => self.tell_bitrates(now, order),
                 Timer::Departed => self.departed_over(now),
                 Timer::Mend(order) => self.mend_server_link(order),
+                Timer::Mix(order) => self.take_next_mix(order),
             }
             self.settle_bitrates(now);
         }

@@ -7,7 +7,7 @@ use madang_room::{Grant, Settings};
 
 use crate::{
     failure,
-    mix::{choose, mix, own_layout, take},
+    mix::{ask, choose, mix, own_layout, take},
     sfu::{kinds, links, published, subscribe},
     yard::{Yard, camera, hello},
 };
@@ -187,7 +187,7 @@ fn nobody_can_do_without_the_mix_but_everyone_chooses_how_it_looks() {
     yard.say(1, take(false, None, None));
     let refused = failure(&yard.clients[1].heard());
     assert!(refused.code == ErrorCode::Forbidden && refused.message.contains("mixed for everyone"));
-    assert!(yard.ask(1, take(true, Some(MixLayout::Grid), Some(true))).is_ok());
+    assert!(ask(&mut yard, 1, take(true, Some(MixLayout::Grid), Some(true))).is_ok());
     assert_eq!(kinds(&yard.media.commands()), ["mix"]);
     assert_eq!((mix(&yard, 1).layout, mix(&yard, 0).layout), (MixLayout::Grid, MixLayout::Auto));
     assert!(yard.clients[0].inbox.is_empty());
@@ -204,13 +204,13 @@ fn a_newcomer_always_finds_the_usual_picture() {
     let mut settings = Settings::default();
     settings.mix.pictures = 2;
     let mut yard = Yard::with_policy(3, settings, TopologyPolicy::Mcu).filled(2);
-    assert!(yard.ask(0, take(true, Some(MixLayout::Grid), None)).is_ok());
-    assert_eq!(yard.ask(1, take(true, Some(MixLayout::Speaker), None)), Err(ErrorCode::RoomFull));
-    assert!(yard.ask(1, take(true, Some(MixLayout::Grid), None)).is_ok());
+    assert!(ask(&mut yard, 0, take(true, Some(MixLayout::Grid), None)).is_ok());
+    assert_eq!(ask(&mut yard, 1, take(true, Some(MixLayout::Speaker), None)), Err(ErrorCode::RoomFull));
+    assert!(ask(&mut yard, 1, take(true, Some(MixLayout::Grid), None)).is_ok());
     yard.join(2, hello("c"), Grant::default());
     assert_eq!(mix(&yard, 2).layout, MixLayout::Auto);
     assert!(yard.media.pictures() == 2);
-    assert_eq!(yard.ask(0, take(true, own_layout(0.0), None)), Err(ErrorCode::RoomFull));
+    assert_eq!(ask(&mut yard, 0, take(true, own_layout(0.0), None)), Err(ErrorCode::RoomFull));
     yard.check();
 }
 
@@ -219,9 +219,9 @@ fn in_a_room_that_becomes_mixed_those_who_had_the_mix_keep_their_picture() {
     let mut settings = Settings::default();
     settings.mix.pictures = 2;
     let mut yard = Yard::with_policy(3, settings, TopologyPolicy::Sfu).filled(3);
-    assert!(yard.ask(0, take(true, Some(MixLayout::Grid), None)).is_ok());
-    assert!(yard.ask(0, take(false, None, None)).is_ok());
-    assert!(yard.ask(2, take(true, Some(MixLayout::Speaker), None)).is_ok());
+    assert!(ask(&mut yard, 0, take(true, Some(MixLayout::Grid), None)).is_ok());
+    assert!(ask(&mut yard, 0, take(false, None, None)).is_ok());
+    assert!(ask(&mut yard, 2, take(true, Some(MixLayout::Speaker), None)).is_ok());
     assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok());
     let layouts = [0, 1, 2].map(|who| mix(&yard, who).layout);
     assert_eq!(layouts, [MixLayout::Auto, MixLayout::Auto, MixLayout::Speaker]);
@@ -286,6 +286,6 @@ fn who_cannot_be_mixed_is_kept_out_and_keeps_the_room_from_moving_there() {
     yard.clients.push(Default::default());
     yard.join(1, only_sfu, Grant::default());
     assert_eq!(yard.ask(0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::BadRequest));
-    assert!(yard.ask(1, take(true, None, None)).is_ok(), "it can take the mix of a room that forwards");
+    assert!(ask(&mut yard, 1, take(true, None, None)).is_ok(), "it can take the mix of a room that forwards");
     yard.check();
 }
