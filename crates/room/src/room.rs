@@ -33,6 +33,8 @@ pub struct Room {
     /// How media travels now.
     pub(crate) topology: Topology,
     pub(crate) epoch: Epoch,
+    /// When a host moved it last.
+    pub(crate) moved: Option<Instant>,
     pub(crate) locked: bool,
     /// The limit that a host set for everyone.
     pub(crate) host_limit: Option<BitsPerSecond>,
@@ -105,6 +107,7 @@ impl Room {
             policy,
             topology: Topology::Mesh,
             epoch: Epoch(0),
+            moved: None,
             locked: false,
             host_limit: None,
             codecs: Codecs::default(),

@@ -17,9 +17,9 @@ pub(crate) fn take(on: bool, layout: Option<MixLayout>, hide_self: Option<bool>)
     ClientMessage::TakeMix(TakeMix { on, layout, hide_self })
 }
 
-/// Asks once one's mix has rested long enough to change at once.
+/// Asks once one's mix, and the room, have rested long enough to change at once.
 pub(crate) fn ask(yard: &mut Yard, who: usize, message: ClientMessage) -> Result<Done, ErrorCode> {
-    yard.elapse(PACE);
+    yard.elapse(Duration::from_secs(1));
     yard.ask(who, message)
 }
 
@@ -296,7 +296,7 @@ fn a_mixer_that_is_full_takes_nobody_more_and_makes_no_more_pictures() {
         Err(ErrorCode::RoomFull),
         "one more picture"
     );
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::RoomFull), "more viewers");
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::RoomFull), "more viewers");
     assert!(yard.media.commands().is_empty());
     assert!(ask(&mut yard, 0, take(false, None, None)).is_ok());
     assert!(ask(&mut yard, 1, take(true, Some(MixLayout::Grid), None)).is_ok(), "as many pictures as before");
@@ -346,15 +346,15 @@ fn a_wish_rests_in_a_mesh_and_comes_true_again_afterwards() {
     let taken = mix(&yard, 1);
     yard.clear();
     for policy in [TopologyPolicy::Mesh, TopologyPolicy::Mcu, TopologyPolicy::Sfu] {
-        assert!(yard.ask(0, choose(policy)).is_ok());
+        assert!(ask(&mut yard, 0, choose(policy)).is_ok());
         yard.check();
     }
     assert_eq!(mixes(&yard.clients[1].heard()), [None, Some(taken.clone())]);
     assert_eq!(mix(&yard, 1), taken);
     assert_eq!(yard.clients[0].mix(), None, "who never asked for it has it in a mixed room alone");
-    assert!(yard.ask(0, choose(TopologyPolicy::Mesh)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mesh)).is_ok());
     assert!(ask(&mut yard, 1, take(false, None, None)).is_ok());
-    assert!(yard.ask(0, choose(TopologyPolicy::Sfu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)).is_ok());
     assert_eq!(yard.clients[1].mix(), None);
     yard.check();
 }
@@ -451,7 +451,7 @@ fn a_wish_that_waits_outlasts_moves_and_ends_with_its_owner() {
     assert!(yard.ask(0, choose(TopologyPolicy::Mesh)).is_ok());
     yard.elapse(PACE);
     yard.check();
-    assert!(yard.ask(0, choose(TopologyPolicy::Sfu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)).is_ok());
     assert_eq!(mix(&yard, 1).layout, MixLayout::Speaker);
     wishes(&mut yard);
     yard.lose(1);

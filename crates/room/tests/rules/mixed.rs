@@ -59,13 +59,13 @@ fn people_with_no_picture_codec_in_common_are_together() {
     assert_eq!(codecs(&yard, 3), (Some("AV1"), Some("VP8")));
     assert_eq!(codecs(&yard, 4), (None, None));
     assert!(yard.clients[0].picture().room.codecs.video.is_empty(), "nothing is common to all");
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Sfu)), Err(ErrorCode::CodecUnsupported));
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Mesh)), Err(ErrorCode::CodecUnsupported));
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)), Err(ErrorCode::CodecUnsupported));
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Mesh)), Err(ErrorCode::CodecUnsupported));
     yard.check();
     for who in [1, 2, 3] {
         yard.say(who, ClientMessage::Leave(Leave {}));
     }
-    assert!(yard.ask(0, choose(TopologyPolicy::Sfu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)).is_ok());
     yard.check();
 }
 
@@ -192,9 +192,9 @@ fn nobody_can_do_without_the_mix_but_everyone_chooses_how_it_looks() {
     assert_eq!((mix(&yard, 1).layout, mix(&yard, 0).layout), (MixLayout::Grid, MixLayout::Auto));
     assert!(yard.clients[0].inbox.is_empty());
     yard.check();
-    assert!(yard.ask(0, choose(TopologyPolicy::Sfu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)).is_ok());
     assert_eq!(yard.clients[1].mix(), None, "it chose a layout, not the mix");
-    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)).is_ok());
     assert_eq!(mix(&yard, 1).layout, MixLayout::Grid);
     yard.check();
 }
@@ -222,7 +222,7 @@ fn in_a_room_that_becomes_mixed_those_who_had_the_mix_keep_their_picture() {
     assert!(ask(&mut yard, 0, take(true, Some(MixLayout::Grid), None)).is_ok());
     assert!(ask(&mut yard, 0, take(false, None, None)).is_ok());
     assert!(ask(&mut yard, 2, take(true, Some(MixLayout::Speaker), None)).is_ok());
-    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)).is_ok());
     let layouts = [0, 1, 2].map(|who| mix(&yard, who).layout);
     assert_eq!(layouts, [MixLayout::Auto, MixLayout::Auto, MixLayout::Speaker]);
     yard.check();
@@ -258,7 +258,7 @@ fn a_host_moves_the_room_between_all_topologies_and_links_are_opened_anew() {
     let track = published(&mut yard, 0);
     yard.watch(1, subscribe(&track, 180));
     yard.clear();
-    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)).is_ok());
     assert_eq!(links(&yard.clients[1].heard()), ["topology", "close", "open"]);
     assert_eq!(kinds(&yard.media.commands()), ["close", "close", "open", "add", "open", "watch"]);
     yard.check();
@@ -266,10 +266,10 @@ fn a_host_moves_the_room_between_all_topologies_and_links_are_opened_anew() {
     yard.media_says(MediaEvent::Speakers { participants: speaker.clone() });
     assert!(matches!(&*yard.clients[1].heard()[0], ServerMessage::Speakers(told) if told.participants == speaker));
     for policy in [TopologyPolicy::Sfu, TopologyPolicy::Mcu, TopologyPolicy::Mesh, TopologyPolicy::Mcu] {
-        assert!(yard.ask(0, choose(policy)).is_ok());
+        assert!(ask(&mut yard, 0, choose(policy)).is_ok());
         yard.check();
     }
-    assert!(yard.ask(0, choose(TopologyPolicy::Auto)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Auto)).is_ok());
     assert_eq!(yard.room.census().topology, Topology::Sfu, "by itself it does not mix");
     yard.check();
 }
@@ -285,7 +285,23 @@ fn who_cannot_be_mixed_is_kept_out_and_keeps_the_room_from_moving_there() {
     let mut yard = Yard::forwarded(1);
     yard.clients.push(Default::default());
     yard.join(1, only_sfu, Grant::default());
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::BadRequest));
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::BadRequest));
     assert!(ask(&mut yard, 1, take(true, None, None)).is_ok(), "it can take the mix of a room that forwards");
+    yard.check();
+}
+
+#[test]
+fn hosts_move_a_room_once_a_second_at_most() {
+    let mut yard = Yard::forwarded(2);
+    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok(), "the first move is at once");
+    yard.elapse(Duration::from_millis(600));
+    yard.clear();
+    yard.say(0, choose(TopologyPolicy::Mesh));
+    let refused = failure(&yard.clients[0].heard());
+    assert_eq!((refused.code, refused.retry_after_ms), (ErrorCode::RateLimited, Some(400)));
+    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok(), "that is no move");
+    assert!(yard.media.commands().is_empty());
+    yard.elapse(Duration::from_millis(400));
+    assert!(yard.ask(0, choose(TopologyPolicy::Mesh)).is_ok());
     yard.check();
 }
