@@ -73,6 +73,7 @@ impl Room {
         }
         self.timers.remove(&Timer::Grace(order));
         self.timers.remove(&Timer::Bitrate(order));
+        self.timers.remove(&Timer::Mix(order));
         for link in self.links.ids_of(order) {
             self.close_link(&link);
         }

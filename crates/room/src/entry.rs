@@ -160,6 +160,7 @@ impl Room {
             uplink: Default::default(),
             quality: Default::default(),
             mix_wish: Default::default(),
+            mix_pace: Default::default(),
             mix: None,
             narrowed,
         })

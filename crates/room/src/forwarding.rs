@@ -1,6 +1,6 @@
 //! Links to the server, and what the media server that carries them is told.
 
-use madang_protocol::{MediaCommand, OpenMediaLink, PublishTrack, Subscribe, Topology, TrackId, TrackInfo, TrackKind};
+use madang_protocol::{MediaCommand, OpenMediaLink, Subscribe, Topology, TrackId, TrackInfo, TrackKind};
 
 use crate::{
     codecs,
@@ -67,17 +67,6 @@ impl Room {
         let tracks = participant.info.tracks.iter().filter_map(|track| participant.narrowed.get(&track.id));
         let own = &participant.capabilities.codecs.video;
         codecs::sent_to_mixer(own, &self.settings.codecs.video, tracks.map(Vec::as_slice))
-    }
-
-    /// Replaces a participant's link where its tracks can't be sent in the codec that it has.
-    pub(crate) fn settle_own_codec(&mut self, order: Order, track: &PublishTrack) {
-        if self.topology != Topology::Mcu || track.kind != TrackKind::Video {
-            return;
-        }
-        let Some(served) = self.server_link(order).and_then(|link| link.served.as_ref()) else { return };
-        if codecs::admit_track(track.kind, &track.codecs, served.video_codec.as_slice()).is_err() {
-            self.replace_server_link(order);
-        }
     }
 
     /// Tells the media server who a participant is, where that changed.
@@ -181,12 +170,12 @@ impl Room {
         self.replace_server_links(&served);
     }
 
-    /// Replaces a participant's link to the server if it is broken: once it is old enough, and
-    /// only while the participant is there to answer.
+    /// Replaces a participant's link to the server if it is broken or has the wrong codec: once it
+    /// is old enough, and only while the participant is there to answer.
     pub(crate) fn mend_server_link(&mut self, order: Order) {
-        let Some(link) = self.server_link(order) else { return };
-        let is_broken = link.served.as_ref().is_some_and(|served| served.reach == Reach::Broken);
-        if !is_broken || !self.roster.get(order).is_some_and(Participant::is_present) {
+        let (Some(link), Some(participant)) = (self.server_link(order), self.roster.get(order)) else { return };
+        let is_unfit = |served: &Served| served.reach == Reach::Broken || self.has_wrong_codec(participant, served);
+        if !link.served.as_ref().is_some_and(is_unfit) || !participant.is_present() {
             return;
         }
         match (link.too_young(self.now), self.now) {
@@ -195,5 +184,15 @@ impl Room {
             }
             _ => self.replace_server_link(order),
         }
+    }
+
+    /// Whether a participant of a mixed room has a track that can't be sent in its link's codec,
+    /// while there is a better one: tracks from before the room was mixed may have none in common.
+    fn has_wrong_codec(&self, participant: &Participant, served: &Served) -> bool {
+        let codec = served.video_codec.as_slice();
+        let cannot = |codecs: &Vec<String>| codecs::admit_track(TrackKind::Video, codecs, codec).is_err();
+        self.topology == Topology::Mcu
+            && participant.narrowed.values().any(cannot)
+            && self.video_codec_of(participant) != served.video_codec
     }
 }

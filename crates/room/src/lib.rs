@@ -64,3 +64,4 @@ mod welcome;
 pub use io::{Census, ConnectionId, Grant, Input, OutFrame, Output};
 pub use room::Room;
 pub use settings::{BandwidthSettings, MixSettings, QualitySettings, Settings};
+pub use validate::can_be_mixed;

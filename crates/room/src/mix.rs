@@ -4,7 +4,10 @@
 //! it decides who gets the mix; in a mesh it rests; a mixed room gives the mix to everyone, each
 //! in the layout that they chose.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use madang_protocol::{
     MediaCommand, Mix, MixEvent, MixLayout, ParticipantId, ServerMessage, TakeMix, Topology, TopologyPolicy, TrackId,
@@ -13,10 +16,14 @@ use madang_protocol::{
 use crate::{
     ids::Ids,
     refusal::Refusal,
-    room::Room,
+    room::{Room, Timer},
     roster::{Order, Participant},
     topology, validate,
 };
+
+/// One person's picture changes no more often: each change may cost the mixer a canvas, encoders
+/// and a keyframe.
+const PACE: Duration = Duration::from_millis(500);
 
 /// The tracks of a room's mix: the same names for everyone, in nobody's list of tracks.
 #[derive(Debug)]
@@ -45,6 +52,14 @@ pub(crate) struct MixWish {
     hide_self: bool,
 }
 
+/// When somebody's wishes come true who has many.
+#[derive(Debug, Default)]
+pub(crate) struct MixPace {
+    changed: Option<Instant>,
+    /// The newest wish, while it waits.
+    next: Option<MixWish>,
+}
+
 /// A picture is made once for all who get the same.
 #[derive(Clone, Debug, PartialEq)]
 struct Picture {
@@ -57,7 +72,7 @@ impl Room {
         take.layout.as_ref().map_or(Ok(()), validate::layout)?;
         let topology = self.topology_for(take.on)?;
         let Some(me) = self.roster.get(order) else { return Ok(()) };
-        let former = &me.mix_wish;
+        let former = me.mix_pace.next.as_ref().unwrap_or(&me.mix_wish);
         let wish = MixWish {
             // A mixed room asks nobody; what they wished before comes true when it is one no more.
             on: if topology == Topology::Mcu { former.on } else { take.on },
@@ -65,15 +80,55 @@ impl Room {
             hide_self: take.hide_self.unwrap_or(former.hide_self),
         };
         self.check_wish(me, &wish, topology)?;
-        if let Some(me) = self.roster.get_mut(order) {
-            me.mix_wish = wish;
+        let changes = self.picture_for(me, &wish, topology) != self.picture_for(me, &me.mix_wish, self.topology);
+        match self.mix_rests_until(me) {
+            Some(until) if changes && topology == self.topology => self.put_off(order, wish, until),
+            _ => self.grant_wish(order, wish, topology),
         }
+        Ok(())
+    }
+
+    /// Until when somebody's mix stays as it is, after it has changed a moment ago.
+    fn mix_rests_until(&self, me: &Participant) -> Option<Instant> {
+        let until = me.mix_pace.changed? + PACE;
+        self.now.is_some_and(|now| now < until).then_some(until)
+    }
+
+    fn put_off(&mut self, order: Order, wish: MixWish, until: Instant) {
+        if let Some(me) = self.roster.get_mut(order) {
+            me.mix_pace.next = Some(wish);
+            self.timers.insert(Timer::Mix(order), until);
+        }
+    }
+
+    /// The newest wish of somebody who had many comes true, if there is a place for it still: it
+    /// holds none while it waits.
+    pub(crate) fn take_next_mix(&mut self, order: Order) {
+        let Some(wish) = self.roster.get_mut(order).and_then(|me| me.mix_pace.next.take()) else { return };
+        let Some(me) = self.roster.get(order) else { return };
+        // What rests in a mesh is to fit where it comes true.
+        let topology = if self.topology == Topology::Mesh { Topology::Sfu } else { self.topology };
+        match self.check_wish(me, &wish, topology) {
+            Ok(()) => self.grant_wish(order, wish, self.topology),
+            Err(refusal) => self.tell(order, Arc::new(ServerMessage::Error(refusal.into_failure(false)))),
+        }
+    }
+
+    fn grant_wish(&mut self, order: Order, wish: MixWish, topology: Topology) {
+        self.timers.remove(&Timer::Mix(order));
+        let Some(me) = self.roster.get_mut(order) else { return };
+        let former = me.mix.clone();
+        me.mix_wish = wish;
+        me.mix_pace.next = None;
         if topology != self.topology {
             self.move_to(topology, "Somebody takes the mix, which the server makes.");
         } else if self.settle_mix(order) {
             self.command_mix(order);
         }
-        Ok(())
+        let now = self.now;
+        if let Some(me) = self.roster.get_mut(order).filter(|me| me.mix != former) {
+            me.mix_pace.changed = now;
+        }
     }
 
     /// The topology in which somebody can have the mix, or do without: the present one, or the

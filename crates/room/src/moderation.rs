@@ -1,5 +1,7 @@
 //! What hosts can do.
 
+use std::time::Duration;
+
 use madang_protocol::{
     BitsPerSecond, Bye, ByeAction, Change, ErrorCode, LeaveReason, Moderation, ParticipantId, Role, TopologyPolicy,
     TrackId,
@@ -9,6 +11,8 @@ use crate::{refusal::Refusal, room::Room, roster::Order, topology};
 
 /// Below this not even sound gets through.
 const LEAST_LIMIT: BitsPerSecond = BitsPerSecond(16_000);
+/// Hosts move a room no more often: each move closes everybody's links and opens others.
+const REST: Duration = Duration::from_secs(1);
 const NOBODY: Refusal = Refusal::NotFound("there is no such participant (any more)");
 
 impl Room {
@@ -109,8 +113,21 @@ impl Room {
         let topology = self.topology_under(policy, everyone.clone());
         topology::admit(topology, everyone)?;
         self.check_move(topology)?;
+        if topology != self.topology {
+            self.check_rest()?;
+            self.moved = self.now;
+        }
         self.policy = policy;
         self.settle_topology("A host chose it.");
         Ok(())
+    }
+
+    /// Checks that no host has moved the room a moment ago.
+    fn check_rest(&self) -> Result<(), Refusal> {
+        let (Some(now), Some(moved)) = (self.now, self.moved) else { return Ok(()) };
+        match REST.saturating_sub(now.saturating_duration_since(moved)) {
+            Duration::ZERO => Ok(()),
+            left => Err(Refusal::MovedJustNow { retry_after_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX) }),
+        }
     }
 }

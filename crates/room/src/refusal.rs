@@ -59,6 +59,8 @@ pub(crate) enum Refusal {
     TooLarge { what: &'static str, limit: usize, unit: &'static str },
     #[error("the link was opened a moment ago; give it time to connect")]
     TooSoon { retry_after_ms: u32 },
+    #[error("a host moved the room a moment ago; give everybody's links time to connect")]
+    MovedJustNow { retry_after_ms: u32 },
     #[error("the server is shutting down; connect again shortly")]
     Draining { retry_after_ms: u32 },
 }
@@ -100,14 +102,16 @@ impl Refusal {
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::Stale(_) => ErrorCode::ConflictStale,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
-            Self::TooSoon { .. } => ErrorCode::RateLimited,
+            Self::TooSoon { .. } | Self::MovedJustNow { .. } => ErrorCode::RateLimited,
             Self::Draining { .. } => ErrorCode::ServerDraining,
         }
     }
 
     pub(crate) fn into_failure(self, fatal: bool) -> Failure {
         let retry_after_ms = match self {
-            Self::Draining { retry_after_ms } | Self::TooSoon { retry_after_ms } => Some(retry_after_ms),
+            Self::Draining { retry_after_ms }
+            | Self::TooSoon { retry_after_ms }
+            | Self::MovedJustNow { retry_after_ms } => Some(retry_after_ms),
             _ => None,
         };
         Failure { code: self.code(), message: self.to_string(), retry_after_ms, fatal }

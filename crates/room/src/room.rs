@@ -33,6 +33,8 @@ pub struct Room {
     /// How media travels now.
     pub(crate) topology: Topology,
     pub(crate) epoch: Epoch,
+    /// When a host moved it last.
+    pub(crate) moved: Option<Instant>,
     pub(crate) locked: bool,
     /// The limit that a host set for everyone.
     pub(crate) host_limit: Option<BitsPerSecond>,
@@ -72,8 +74,11 @@ pub(crate) enum Timer {
     Bitrate(Order),
     /// The grace of somebody whose page closed is over.
     Departed,
-    /// A participant's broken link to the server is old enough to be replaced.
+    /// A participant's link to the server that is broken or has the wrong codec is old enough to be
+    /// replaced.
     Mend(Order),
+    /// A participant's mix may change again.
+    Mix(Order),
 }
 
 /// How a request that was not refused is answered.
@@ -102,6 +107,7 @@ impl Room {
             policy,
             topology: Topology::Mesh,
             epoch: Epoch(0),
+            moved: None,
             locked: false,
             host_limit: None,
             codecs: Codecs::default(),
@@ -229,6 +235,7 @@ impl Room {
                 Timer::Bitrate(order) => self.tell_bitrates(now, order),
                 Timer::Departed => self.departed_over(now),
                 Timer::Mend(order) => self.mend_server_link(order),
+                Timer::Mix(order) => self.take_next_mix(order),
             }
             self.settle_bitrates(now);
         }

@@ -10,7 +10,7 @@ use madang_protocol::{
 use crate::{
     bandwidth::Uplink,
     io::ConnectionId,
-    mix::MixWish,
+    mix::{MixPace, MixWish},
     quality::Gauge,
     session::{Attachment, Session},
     subscription::Wishes,
@@ -40,6 +40,7 @@ pub(crate) struct Participant {
     pub(crate) uplink: Uplink,
     pub(crate) quality: Gauge,
     pub(crate) mix_wish: MixWish,
+    pub(crate) mix_pace: MixPace,
     /// The mix that it gets, as it was told.
     pub(crate) mix: Option<Mix>,
     /// What those of its tracks can be sent in that can't be in all of its codecs.

@@ -28,7 +28,7 @@ impl Room {
         for link in offered_by_peers {
             self.ask_offerer(&link, false);
         }
-        self.settle_own_codec(order, track);
+        self.mend_server_link(order);
         Ok(Done { track: Some(id) })
     }
 

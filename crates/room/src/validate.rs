@@ -10,6 +10,8 @@ const CODEC_NAMES: usize = 64;
 const CODEC_NAME_BYTES: usize = 32;
 const IDENTITY_BYTES: usize = 256;
 const REGIONS: usize = 25;
+/// What the regions of a custom layout may make the mixer decode and draw, in whole pictures.
+const MIXED: f32 = 4.0;
 /// Sums of decimal fractions miss 1 by a little.
 const TOLERANCE: f32 = 1e-4;
 /// Ours are shorter.
@@ -91,7 +93,21 @@ pub(crate) fn layout(layout: &MixLayout) -> Result<(), Refusal> {
     if !(1..=REGIONS).contains(&regions.len()) {
         return Err(Refusal::Malformed("a custom layout has 1 to 25 `regions`"));
     }
-    regions.iter().try_for_each(region)
+    regions.iter().try_for_each(region)?;
+    if !can_be_mixed(regions) {
+        return Err(Refusal::Malformed(
+            "a custom layout's `regions` are too large together: each counts with the square of its longer side, \
+             and the sum is 4 at most",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the regions of a custom layout are together no more work than a mixer takes upon itself.
+/// Each counts as a picture that covers it, whatever it shows: a slim one needs all of the height.
+#[must_use]
+pub fn can_be_mixed(regions: &[MixRegion]) -> bool {
+    regions.iter().map(|region| region.width.max(region.height).powi(2)).sum::<f32>() <= MIXED + TOLERANCE
 }
 
 fn region(region: &MixRegion) -> Result<(), Refusal> {
@@ -171,6 +187,19 @@ mod tests {
         ] {
             assert!(!of(left, top, width, height), "{left} {top} {width} {height}");
         }
+    }
+
+    #[test]
+    fn the_regions_of_a_layout_are_as_large_as_four_pictures_at_most() {
+        let region =
+            |width, height| MixRegion { left: 0.0, top: 0.0, width, height, z: 0, fill: MixFill::Next, fit: None };
+        let of =
+            |count, width, height| layout(&MixLayout::Custom { regions: vec![region(width, height); count] }).is_ok();
+        assert!(of(4, 1.0, 1.0) && of(4, 0.25, 1.0) && of(25, 0.4, 0.4), "the sums are a little more than 4");
+        assert!(!of(5, 1.0, 1.0) && !of(25, 1.0, 1.0));
+        assert!(!of(25, 0.04, 1.0) && !of(25, 1.0, 0.04), "each needs a picture of the whole height or width");
+        let behind = [vec![region(1.0, 1.0)], vec![region(0.2, 0.2); 24]].concat();
+        assert!(layout(&MixLayout::Custom { regions: behind }).is_ok());
     }
 
     #[test]

@@ -132,6 +132,10 @@ enum Act {
     Elapse {
         seconds: u64,
     },
+    /// So little that only what waits for a moment happens.
+    Pause {
+        ms: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +211,7 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(who, whose, link, replace)| Act::Restart { who, whose, link, replace }),
         1 => (who(), 10_000..5_000_000u64).prop_map(|(who, available)| Act::Report { who, available }),
         1 => (0..90u64).prop_map(|seconds| Act::Elapse { seconds }),
+        4 => (0..700u64).prop_map(|ms| Act::Pause { ms }),
         1 => (who(), policy()).prop_map(|(host, policy)| Act::Topology { host, policy }),
         6 => (0..64usize, media_word()).prop_map(|(link, what)| Act::Media { link, what }),
     ]
@@ -267,6 +272,7 @@ fn perform(yard: &mut Yard, act: Act) {
         Act::ClosePage { who } => yard.close_page(who),
         Act::Resume { who, keep_state, lost_again } => resume(yard, who, keep_state, lost_again),
         Act::Elapse { seconds } => yard.elapse(Duration::from_secs(seconds)),
+        Act::Pause { ms } => yard.elapse(Duration::from_millis(ms)),
         Act::Report { who, available } => report(yard, who, available),
         Act::Media { link, what } => media_says(yard, link, what),
         act => perform_request(yard, act),

@@ -269,6 +269,8 @@ fn a_region_that_cannot_be_drawn_is_named_by_its_number() {
     }
     let many = format!("mix.regions = [{}]", vec![whole; 26].join(", "));
     assert!(Config::parse("madang.toml", &many).unwrap_err().to_string().contains("too many"));
+    let large = |count| Config::parse("madang.toml", &format!("mix.regions = [{}]", vec![whole; count].join(", ")));
+    assert!(large(4).is_ok() && large(5).unwrap_err().to_string().contains("too large together"));
     let why = Config::parse("madang.toml", "mix.layout = \"custom\"").unwrap_err().to_string();
     assert!(why.contains("needs mix.regions"), "{why}");
 }

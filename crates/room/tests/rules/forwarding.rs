@@ -6,6 +6,7 @@ use madang_protocol::*;
 use madang_room::{Grant, Settings};
 
 use crate::{
+    mix::{ask, choose},
     sfu::{bitrates, kinds, published, subscribe},
     yard::{Yard, camera, delivery, hello, publish},
 };
@@ -136,7 +137,7 @@ fn somebody_who_left_speaks_no_more_and_a_move_begins_in_silence() {
     yard.say(1, ClientMessage::Leave(Leave {}));
     assert_eq!(told_on_return(&mut yard), ids[1..]);
     for policy in [TopologyPolicy::Mesh, TopologyPolicy::Sfu] {
-        assert!(yard.ask(0, ClientMessage::Mod(Moderation::Topology { policy })).is_ok());
+        assert!(ask(&mut yard, 0, choose(policy)).is_ok());
     }
     assert!(told_on_return(&mut yard).is_empty());
 }

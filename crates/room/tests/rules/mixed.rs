@@ -1,11 +1,13 @@
 //! Rooms that the server mixes for everyone.
 
+use std::time::Duration;
+
 use madang_protocol::*;
 use madang_room::{Grant, Settings};
 
 use crate::{
     failure,
-    mix::{choose, mix, own_layout, take},
+    mix::{ask, choose, mix, own_layout, take},
     sfu::{kinds, links, published, subscribe},
     yard::{Yard, camera, hello},
 };
@@ -57,13 +59,13 @@ fn people_with_no_picture_codec_in_common_are_together() {
     assert_eq!(codecs(&yard, 3), (Some("AV1"), Some("VP8")));
     assert_eq!(codecs(&yard, 4), (None, None));
     assert!(yard.clients[0].picture().room.codecs.video.is_empty(), "nothing is common to all");
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Sfu)), Err(ErrorCode::CodecUnsupported));
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Mesh)), Err(ErrorCode::CodecUnsupported));
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)), Err(ErrorCode::CodecUnsupported));
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Mesh)), Err(ErrorCode::CodecUnsupported));
     yard.check();
     for who in [1, 2, 3] {
         yard.say(who, ClientMessage::Leave(Leave {}));
     }
-    assert!(yard.ask(0, choose(TopologyPolicy::Sfu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)).is_ok());
     yard.check();
 }
 
@@ -102,6 +104,7 @@ fn a_track_that_cannot_be_sent_in_the_codec_of_its_publishers_link_has_the_link_
     yard.clear();
     assert!(yard.ask(0, publish_in("")).is_ok() && yard.ask(0, publish_in("H264 VP8")).is_ok());
     assert_eq!(kinds(&yard.media.commands()), ["add", "add"]);
+    yard.elapse(Duration::from_secs(1));
     let narrow = yard.ask(0, publish_in("h264")).expect("it may").track.expect("an id");
     assert_eq!(kinds(&yard.media.commands()), ["add", "close", "open", "add", "add", "add", "watch"]);
     assert_eq!(codecs(&yard, 0).0, Some("H264"));
@@ -110,9 +113,52 @@ fn a_track_that_cannot_be_sent_in_the_codec_of_its_publishers_link_has_the_link_
     assert_eq!(yard.ask(0, publish_in("VP8")), Err(ErrorCode::CodecUnsupported), "another needs H264");
     yard.say(0, ClientMessage::Unpublish(Unpublish { track: narrow }));
     assert_eq!(codecs(&yard, 0).0, Some("H264"), "what is in use changes only where it has to");
+    yard.elapse(Duration::from_secs(1));
     assert!(yard.ask(0, publish_in("VP8")).is_ok());
     assert_eq!(codecs(&yard, 0).0, Some("VP8"));
     assert_eq!(yard.ask(0, publish_in("AV1")), Err(ErrorCode::CodecUnsupported), "it can't send that at all");
+    yard.check();
+}
+
+#[test]
+fn however_often_its_tracks_change_a_link_is_replaced_once_a_second_at_most_and_in_the_codec_that_is_right_then() {
+    let mut yard = Yard::with_policy(1, Settings::default(), TopologyPolicy::Mcu);
+    yard.join(0, with_codecs("Mina", "VP8 VP9 H264"), Grant::default());
+    let (tick, turn) = (Duration::from_millis(20), ["VP9", "VP8", "H264"]);
+    let first = yard.server_link(0);
+    let publish = |yard: &mut Yard, codec| yard.ask(0, publish_in(codec)).expect("it may").track.expect("an id");
+    let unpublish = |track| ClientMessage::Unpublish(Unpublish { track });
+    for round in 0..100 {
+        let track = publish(&mut yard, turn[round % 3]);
+        assert!(round >= 49 || yard.server_link(0) == first, "it is young");
+        yard.elapse(tick);
+        yard.say(0, unpublish(track));
+        yard.check();
+    }
+    let opened = kinds(&yard.media.commands()).into_iter().filter(|kind| *kind == "open").count();
+    assert!((2..=3).contains(&opened), "{opened} links in two seconds");
+    let wrong = if codecs(&yard, 0).0 == Some("VP9") { "H264" } else { "VP9" };
+    publish(&mut yard, wrong);
+    yard.elapse(Duration::from_secs(1));
+    assert_eq!(codecs(&yard, 0).0, Some(wrong));
+    yard.clear();
+    yard.elapse(Duration::from_secs(5));
+    assert!(yard.media.commands().is_empty() && yard.timeout.is_none(), "nothing is left to do");
+    yard.check();
+}
+
+#[test]
+fn who_is_away_gets_a_link_in_the_right_codec_when_they_are_back() {
+    let mut yard = Yard::with_policy(2, Settings::default(), TopologyPolicy::Mcu);
+    yard.join(0, with_codecs("Mina", "VP8 VP9"), Grant::default());
+    yard.join(1, hello("Juno"), Grant::default());
+    assert!(yard.ask(0, publish_in("VP9")).is_ok());
+    yard.lose(0);
+    yard.elapse(Duration::from_secs(2));
+    yard.clear();
+    yard.resume(0, true);
+    assert_eq!(codecs(&yard, 0).0, Some("VP9"));
+    assert_eq!(kinds(&yard.media.commands()), ["close", "open", "add"]);
     yard.check();
 }
 
@@ -141,14 +187,14 @@ fn nobody_can_do_without_the_mix_but_everyone_chooses_how_it_looks() {
     yard.say(1, take(false, None, None));
     let refused = failure(&yard.clients[1].heard());
     assert!(refused.code == ErrorCode::Forbidden && refused.message.contains("mixed for everyone"));
-    assert!(yard.ask(1, take(true, Some(MixLayout::Grid), Some(true))).is_ok());
+    assert!(ask(&mut yard, 1, take(true, Some(MixLayout::Grid), Some(true))).is_ok());
     assert_eq!(kinds(&yard.media.commands()), ["mix"]);
     assert_eq!((mix(&yard, 1).layout, mix(&yard, 0).layout), (MixLayout::Grid, MixLayout::Auto));
     assert!(yard.clients[0].inbox.is_empty());
     yard.check();
-    assert!(yard.ask(0, choose(TopologyPolicy::Sfu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)).is_ok());
     assert_eq!(yard.clients[1].mix(), None, "it chose a layout, not the mix");
-    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)).is_ok());
     assert_eq!(mix(&yard, 1).layout, MixLayout::Grid);
     yard.check();
 }
@@ -158,13 +204,13 @@ fn a_newcomer_always_finds_the_usual_picture() {
     let mut settings = Settings::default();
     settings.mix.pictures = 2;
     let mut yard = Yard::with_policy(3, settings, TopologyPolicy::Mcu).filled(2);
-    assert!(yard.ask(0, take(true, Some(MixLayout::Grid), None)).is_ok());
-    assert_eq!(yard.ask(1, take(true, Some(MixLayout::Speaker), None)), Err(ErrorCode::RoomFull));
-    assert!(yard.ask(1, take(true, Some(MixLayout::Grid), None)).is_ok());
+    assert!(ask(&mut yard, 0, take(true, Some(MixLayout::Grid), None)).is_ok());
+    assert_eq!(ask(&mut yard, 1, take(true, Some(MixLayout::Speaker), None)), Err(ErrorCode::RoomFull));
+    assert!(ask(&mut yard, 1, take(true, Some(MixLayout::Grid), None)).is_ok());
     yard.join(2, hello("c"), Grant::default());
     assert_eq!(mix(&yard, 2).layout, MixLayout::Auto);
     assert!(yard.media.pictures() == 2);
-    assert_eq!(yard.ask(0, take(true, own_layout(0.0), None)), Err(ErrorCode::RoomFull));
+    assert_eq!(ask(&mut yard, 0, take(true, own_layout(0.0), None)), Err(ErrorCode::RoomFull));
     yard.check();
 }
 
@@ -173,10 +219,10 @@ fn in_a_room_that_becomes_mixed_those_who_had_the_mix_keep_their_picture() {
     let mut settings = Settings::default();
     settings.mix.pictures = 2;
     let mut yard = Yard::with_policy(3, settings, TopologyPolicy::Sfu).filled(3);
-    assert!(yard.ask(0, take(true, Some(MixLayout::Grid), None)).is_ok());
-    assert!(yard.ask(0, take(false, None, None)).is_ok());
-    assert!(yard.ask(2, take(true, Some(MixLayout::Speaker), None)).is_ok());
-    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok());
+    assert!(ask(&mut yard, 0, take(true, Some(MixLayout::Grid), None)).is_ok());
+    assert!(ask(&mut yard, 0, take(false, None, None)).is_ok());
+    assert!(ask(&mut yard, 2, take(true, Some(MixLayout::Speaker), None)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)).is_ok());
     let layouts = [0, 1, 2].map(|who| mix(&yard, who).layout);
     assert_eq!(layouts, [MixLayout::Auto, MixLayout::Auto, MixLayout::Speaker]);
     yard.check();
@@ -212,7 +258,7 @@ fn a_host_moves_the_room_between_all_topologies_and_links_are_opened_anew() {
     let track = published(&mut yard, 0);
     yard.watch(1, subscribe(&track, 180));
     yard.clear();
-    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)).is_ok());
     assert_eq!(links(&yard.clients[1].heard()), ["topology", "close", "open"]);
     assert_eq!(kinds(&yard.media.commands()), ["close", "close", "open", "add", "open", "watch"]);
     yard.check();
@@ -220,10 +266,10 @@ fn a_host_moves_the_room_between_all_topologies_and_links_are_opened_anew() {
     yard.media_says(MediaEvent::Speakers { participants: speaker.clone() });
     assert!(matches!(&*yard.clients[1].heard()[0], ServerMessage::Speakers(told) if told.participants == speaker));
     for policy in [TopologyPolicy::Sfu, TopologyPolicy::Mcu, TopologyPolicy::Mesh, TopologyPolicy::Mcu] {
-        assert!(yard.ask(0, choose(policy)).is_ok());
+        assert!(ask(&mut yard, 0, choose(policy)).is_ok());
         yard.check();
     }
-    assert!(yard.ask(0, choose(TopologyPolicy::Auto)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Auto)).is_ok());
     assert_eq!(yard.room.census().topology, Topology::Sfu, "by itself it does not mix");
     yard.check();
 }
@@ -239,7 +285,23 @@ fn who_cannot_be_mixed_is_kept_out_and_keeps_the_room_from_moving_there() {
     let mut yard = Yard::forwarded(1);
     yard.clients.push(Default::default());
     yard.join(1, only_sfu, Grant::default());
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::BadRequest));
-    assert!(yard.ask(1, take(true, None, None)).is_ok(), "it can take the mix of a room that forwards");
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Mcu)), Err(ErrorCode::BadRequest));
+    assert!(ask(&mut yard, 1, take(true, None, None)).is_ok(), "it can take the mix of a room that forwards");
+    yard.check();
+}
+
+#[test]
+fn hosts_move_a_room_once_a_second_at_most() {
+    let mut yard = Yard::forwarded(2);
+    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok(), "the first move is at once");
+    yard.elapse(Duration::from_millis(600));
+    yard.clear();
+    yard.say(0, choose(TopologyPolicy::Mesh));
+    let refused = failure(&yard.clients[0].heard());
+    assert_eq!((refused.code, refused.retry_after_ms), (ErrorCode::RateLimited, Some(400)));
+    assert!(yard.ask(0, choose(TopologyPolicy::Mcu)).is_ok(), "that is no move");
+    assert!(yard.media.commands().is_empty());
+    yard.elapse(Duration::from_millis(400));
+    assert!(yard.ask(0, choose(TopologyPolicy::Mesh)).is_ok());
     yard.check();
 }

@@ -7,6 +7,7 @@ use madang_room::{Grant, Settings};
 
 use crate::{
     bye, failure,
+    mix::{ask, choose},
     yard::{Yard, hello, publish},
 };
 
@@ -172,6 +173,6 @@ fn a_limit_for_one_reaches_that_one() {
 fn the_topology_can_be_any() {
     let mut yard = Yard::with_people(1);
     for policy in [TopologyPolicy::Auto, TopologyPolicy::Mesh, TopologyPolicy::Sfu, TopologyPolicy::Mcu] {
-        assert_eq!(moderate(&mut yard, 0, Moderation::Topology { policy }), Ok(Done::default()));
+        assert_eq!(ask(&mut yard, 0, choose(policy)), Ok(Done::default()));
     }
 }

@@ -5,6 +5,7 @@ use madang_room::{Grant, Settings};
 
 use crate::{
     failure,
+    mix::ask,
     sfu::{bitrates, kinds, links, published, subscribe},
     yard::{Yard, hello},
 };
@@ -54,11 +55,11 @@ fn a_host_moves_the_room_there_and_back_and_wishes_go_along() {
     yard.watch(1, subscribe(&track, 180));
     yard.clear();
     let choose = |policy| ClientMessage::Mod(Moderation::Topology { policy });
-    assert!(yard.ask(0, choose(TopologyPolicy::Sfu)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)).is_ok());
     yard.check();
     assert_eq!(yard.media.wishes[&(yard.server_link(1), track.clone())], subscribe(&track, 180));
     yard.clear();
-    assert!(yard.ask(0, choose(TopologyPolicy::Mesh)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mesh)).is_ok());
     assert_eq!(links(&yard.clients[1].heard()), ["topology", "open", "open", "close"]);
     assert_eq!(yard.clients[1].picture().epoch, Epoch(2));
     let told = bitrates(&yard.clients[0].heard());
@@ -66,7 +67,7 @@ fn a_host_moves_the_room_there_and_back_and_wishes_go_along() {
     assert_eq!(kinds(&yard.media.commands()), ["close", "close", "close"]);
     yard.check();
     yard.clear();
-    assert!(yard.ask(0, choose(TopologyPolicy::Mesh)).is_ok());
+    assert!(ask(&mut yard, 0, choose(TopologyPolicy::Mesh)).is_ok());
     assert!(yard.clients[1].inbox.is_empty(), "it is a mesh already");
 }
 
@@ -81,7 +82,7 @@ fn who_cannot_take_part_keeps_an_automatic_room_a_mesh_and_is_kept_out_of_others
     yard.join(2, only(Topology::Mesh), Grant::default());
     assert_eq!(yard.room.census().topology, Topology::Mesh);
     let choose = |policy| ClientMessage::Mod(Moderation::Topology { policy });
-    assert_eq!(yard.ask(0, choose(TopologyPolicy::Sfu)), Err(ErrorCode::BadRequest));
+    assert_eq!(ask(&mut yard, 0, choose(TopologyPolicy::Sfu)), Err(ErrorCode::BadRequest));
     yard.check();
     let mut yard = Yard::forwarded(1);
     yard.clients.push(Default::default());

@@ -177,7 +177,7 @@ const TURN: &[Key] = keys! {
                     \"speaker\" }]; fill is \"speaker\", \"any_screen\" or \"next\", z (higher is in front) and fit \
                     (\"cover\" or \"contain\") may be left out",
         "The regions of the custom layout, in the order in which they are filled. Lengths are shares of the picture, \
-         0 to 1.";
+         0 to 1; the squares of the longer sides make 4 in all at most.";
     "mix.pictures": "a whole number from 1 to 16",
         "Different pictures in one room at most: each arrangement that somebody has chosen is drawn and encoded.";
     "mix.font": "the path of a font file (TTF, OTF, TTC), or the name of an installed family; \"\" for what is found",

@@ -4,7 +4,7 @@ use std::{fmt, path::Path, str::FromStr};
 
 use madang_mixer::canvas::FontSources;
 use madang_protocol::{MixFill, MixFit, MixLayout, MixRegion};
-use madang_room::MixSettings;
+use madang_room::{MixSettings, can_be_mixed};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::validate::{Flaw, out_of_range};
@@ -126,6 +126,13 @@ impl Mix {
             if let Err(what) = region.check() {
                 return out_of_range("mix.regions", &format!("region {number} {what}"));
             }
+        }
+        let regions: Vec<_> = self.regions.iter().map(MixRegion::from).collect();
+        if !can_be_mixed(&regions) {
+            return out_of_range(
+                "mix.regions",
+                "too large together: each region counts with the square of its longer side, and the sum is 4 at most",
+            );
         }
         if self.layout == LayoutName::Custom && self.regions.is_empty() {
             return Err(Flaw::Conflict(
