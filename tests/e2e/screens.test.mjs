@@ -148,11 +148,13 @@ test('a mixed room, its arrangements and its links', async (t) => {
   await showsInMix(ann, people, { timeout: 40_000 });
   await bo.click('mic');
   await shoot(ann, 'mix');
-  await ann.click('layout');
-  await shoot(ann, 'mix-layouts');
-  await ann.page.keyboard.press('Escape');
-  await ann.click('more');
-  await shoot(ann, 'mix-more');
+  // A menu is where its button was when it was opened.
+  const open = (menu) => async () => {
+    await ann.page.keyboard.press('Escape');
+    await ann.click(menu);
+  };
+  await shoot(ann, 'mix-layouts', { settle: open('layout') });
+  await shoot(ann, 'mix-more', { settle: open('more') });
   await ann.page.keyboard.press('Escape');
   await ann.openPanel('links');
   await sleep(2500);
