@@ -2,7 +2,7 @@
 # Both install what they need first (apt on Debian and Ubuntu; elsewhere they say what is missing).
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-full e2e lint fmt bench soak fuzz clean
+.PHONY: help run build test test-full e2e lint fmt bench soak fuzz sanitize clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ soak: ## people come and go for ten minutes, then memory and open files are flat
 
 fuzz: ## every fuzz target for a minute each; SECONDS_EACH=600 for longer
 	@scripts/fuzz.sh
+
+sanitize: ## the codecs' tests, garbage above all, under AddressSanitizer
+	@scripts/sanitize.sh
 
 clean: ## everything that was built or fetched into this tree
 	@scripts/clean.sh

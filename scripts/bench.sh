@@ -37,6 +37,10 @@ if wanted mixer "$@"; then
   want "GStreamer, to compare with" "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good" have gst-launch-1.0
   install_missing
   benches/mixer/run.sh
+  say "Mixing live: the delay that it adds, what it does to forwarding beside it, and two minutes of it"
+  node benches/mixer/delay.mjs
+  node benches/mixer/beside.mjs
+  node benches/mixer/long.mjs
 fi
 if wanted instructions "$@"; then
   say "Forwarding and relaying: instructions for each packet"

@@ -9,7 +9,7 @@ import { printTable } from '../lib/table.mjs';
 
 const run = promisify(execFile);
 const seconds = Number(process.env.SECONDS ?? 15);
-const cores = { server: '0', clients: '1' };
+const cores = { server: process.env.SERVER_CORES ?? '0', clients: process.env.CLIENT_CORES ?? '1' };
 
 const server = await Server.start(
   { 'room.max_participants': 1000, 'signaling.max_connections_per_address': 1000, 'log.level': 'warn' },
@@ -42,7 +42,7 @@ async function mixed(count) {
 async function forwarded() {
   const args = [
     ...['--cpu-list', cores.clients, binary, 'loadtest', 'forward', 'madang', '--url', server.webSocketUrl],
-    ...['--server-pid', server.pid, '--server-core', cores.server, '--address', '127.0.0.1'],
+    ...['--server-pid', server.pid, '--server-core', cores.server[0], '--address', '127.0.0.1'],
     ...['--time', `${seconds}s`, '--case', 'broadcast', '--subscribers', 50, '--json'],
   ];
   const { stdout } = await run('taskset', args.map(String));

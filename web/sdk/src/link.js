@@ -5,7 +5,7 @@ import { Channels } from './channels.js';
 import { Negotiation } from './negotiation.js';
 import { SenderControl } from './sender_control.js';
 import { withStartBitrate } from './start_bitrate.js';
-import { receivingStereo, withStereo } from './stereo.js';
+import { isScreenSound, receivingStereo, withStereo } from './stereo.js';
 import { LinkMeter, candidatePairsOf } from './stats.js';
 import { Transceivers } from './transceivers.js';
 import { Watchdog } from './watchdog.js';
@@ -395,9 +395,3 @@ export class Link {
 
 /** @param {RTCSessionDescription | null} description */
 const plain = (description) => description && { type: description.type, sdp: description.sdp };
-
-/** Of one's own tracks, a shared screen's sound is sent as it is heard here. */
-const isScreenSound = (
-  /** @type {import('./local_track.js').LocalTrack[]} */ tracks,
-  /** @type {string | undefined} */ id,
-) => tracks.some((track) => track.id === id && track.kind === 'audio' && track.source === 'screen');

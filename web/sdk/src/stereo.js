@@ -18,6 +18,14 @@ export function withStereo(sdp, isMeant) {
 /** In an answer: whatever is received comes as it was sent. @param {string} sdp */
 export const receivingStereo = (sdp) => withStereo(sdp, (_, media) => /^a=recvonly\r?$/m.test(media));
 
+/**
+ * Of one's own tracks, a shared screen's sound is sent as it is heard here.
+ * @param {import('./local_track.js').LocalTrack[]} tracks
+ * @param {string | undefined} id
+ */
+export const isScreenSound = (tracks, id) =>
+  tracks.some((track) => track.id === id && track.kind === 'audio' && track.source === 'screen');
+
 /** @param {string} media */
 const midOf = (media) => /^a=mid:(\S+)/m.exec(media)?.[1] ?? '';
 
