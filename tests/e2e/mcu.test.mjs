@@ -24,6 +24,9 @@ const query = { topology: 'mcu' };
 const camera = { width: 320, height: 180, fps: 20 };
 const viewport = { width: 640, height: 480 };
 
+/** What a tile shows beside an avatar. */
+const avatar = { colour: [29, 31, 39] };
+
 const others = (person, people) => people.filter((other) => other !== person);
 
 /** Everyone sees everyone, hears the others, and gets nothing else. */
@@ -56,7 +59,7 @@ test('four people in a mixed room see all and hear all but themselves, in one pi
     const places = await mixPlaces(ann);
     return places.length === 4 || { wait: places };
   });
-  await showsInMix(ann, people.filter((person) => person !== bo).concat({ ...bo, look: { colour: [29, 31, 39] } }));
+  await showsInMix(ann, people.filter((person) => person !== bo).concat({ ...bo, look: avatar }));
   await bo.click('camera');
   await showsInMix(ann, people);
 
@@ -113,6 +116,23 @@ test('a shared screen takes the stage, and who talks gets the large tile', async
     },
     { timeout: 20_000 },
   );
+  await showsInMix(ann, people);
+
+  // An arrangement of one's own: Cho fills it, Bo is small in a corner, Ann is nowhere.
+  const someone = ({ id }) => ({ what: 'participant', participant: id });
+  const regions = [
+    { left: 0, top: 0, width: 1, height: 1, z: 0, fill: someone(cho) },
+    { left: 0.7, top: 0.7, width: 0.25, height: 0.25, z: 1, fill: someone(bo) },
+  ];
+  await layoutIs(ann, { kind: 'custom', regions });
+  await until('Ann sees what she has arranged', async () => {
+    const places = (await mixPlaces(ann)).map(({ participant, left, width }) => [participant, left, width]);
+    const is = ([participant, left, width], other, at, wide) =>
+      participant === other.id && Math.abs(left - at) < 0.01 && Math.abs(width - wide) < 0.01;
+    return (places.length === 2 && is(places[0], cho, 0, 1) && is(places[1], bo, 0.7, 0.25)) || { wait: places };
+  });
+  await showsInMix(ann, [bo, cho]);
+  await layoutIs(ann, 'speaker');
   await showsInMix(ann, people);
   await bo.click('mic');
   await cho.click('mic');
@@ -255,7 +275,14 @@ test('a recording bot is one command: the mix becomes a file with everybody in p
   t.after(() => bot.end());
   await bot.event('it is in', ({ event }) => event === 'joined');
   await until('the bot is in the picture', async () => (await mixPlaces(ann)).length === 3);
-  await new Promise((resolve) => setTimeout(resolve, 8000));
+  // Somebody comes, one goes dark for a while, somebody leaves: the picture stops for none of it.
+  const cho = await rig.person(t, 'Cho', room, { query, camera, viewport });
+  await showsInMix(ann, [ann, bo, cho, { ...bot, id: bot.events[0].participant, look: avatar }], { timeout: 20_000 });
+  await bo.click('camera');
+  await cho.close();
+  await until('Cho is gone', async () => (await mixPlaces(ann)).length === 3);
+  await bo.click('camera');
+  await new Promise((resolve) => setTimeout(resolve, 5000));
   const places = await mixPlaces(ann);
   bot.end('SIGINT');
   const { files } = await bot.event('a summary', ({ event }) => event === 'summary');
@@ -265,7 +292,8 @@ test('a recording bot is one command: the mix becomes a file with everybody in p
   assert.equal(tracks.length, 2, 'a picture and a sound');
   const gaps = tracks.map((times) => Math.max(...times.slice(1).map((time, i) => time - times[i])));
   t.diagnostic(`the longest gaps: ${gaps} ms`);
-  assert.ok(Math.max(...gaps) < 1000, `${gaps} ms`);
+  // A machine that runs three browsers as well may be late; a stall would be seconds.
+  assert.ok(Math.max(...gaps) < 2000, `${gaps} ms`);
 
   // Whether it can be played is for a browser to say.
   const player = await rig.browser.newPage();

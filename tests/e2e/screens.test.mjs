@@ -147,6 +147,8 @@ test('a mixed room, its arrangements and its links', async (t) => {
   const [ann, bo] = people;
   await showsInMix(ann, people, { timeout: 40_000 });
   await bo.click('mic');
+  // As the mixer draws it.
+  await bo.room((r) => r.localParticipant.setName('김보람 · 金宝蓝'));
   await shoot(ann, 'mix');
   // A menu is where its button was when it was opened.
   const open = (menu) => async () => {

@@ -42,13 +42,17 @@ struct Waiting<J> {
     give_back: GiveBack<J>,
 }
 
+/// So many urgent jobs wait before the other threads help: they run at lower priority, and where the
+/// machine is busy they would hold up what they take.
+const BACKLOG: usize = 2;
+
 /// Which jobs a thread takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Takes {
-    /// The one thread that is always free for sound: without it, on a machine with one core or
-    /// two, every packet of sound would wait until a picture is encoded. The system divides the
-    /// core between them.
+    /// The one thread that is always free for sound, and no less important than any other: it has
+    /// little to do, and a gap is heard.
     Urgent,
+    /// Pictures, which come after all that forwards.
     All,
 }
 
@@ -69,7 +73,11 @@ impl<J: Work> Queue<J> {
     }
 
     fn pop(&mut self, takes: Takes) -> Option<Waiting<J>> {
-        self.urgent.pop_front().or_else(|| self.others.pop_front_if(|_| takes == Takes::All))
+        match takes {
+            Takes::Urgent => self.urgent.pop_front(),
+            Takes::All if self.urgent.len() >= BACKLOG => self.urgent.pop_front(),
+            Takes::All => self.others.pop_front(),
+        }
     }
 }
 
@@ -97,7 +105,9 @@ impl<J: Work> Shared<J> {
     }
 
     fn serve(&self, takes: Takes) {
-        lower_priority();
+        if takes == Takes::All {
+            lower_priority();
+        }
         while let Some(Waiting { mut job, since, give_back }) = self.next(takes) {
             self.metrics.begun(job.part(), since.elapsed());
             let began = processor_time();
@@ -310,8 +320,11 @@ mod tests {
             let (job, give_back) = (task(number, urgent, || {}), Arc::new(drop));
             queue.push(Waiting { job, since: Instant::now(), give_back });
         }
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop(Takes::All)).map(|waiting| waiting.job.number).collect();
-        assert_eq!(order, [2, 4, 1, 3, 5]);
+        let mut order = |takes| -> Vec<usize> {
+            std::iter::from_fn(|| queue.pop(takes)).map(|waiting| waiting.job.number).collect()
+        };
+        assert_eq!(order(Takes::All), [2, 1, 3, 5], "it helps where two wait");
+        assert_eq!(order(Takes::Urgent), [4]);
     }
 
     #[test]
@@ -336,11 +349,12 @@ mod tests {
         let pool = pool(1);
         let (jobs, done) = sender(&pool);
         let ((one, end_one, one_began), (two, end_two, two_began)) = (busy(1, true), busy(2, true));
-        jobs.send(&mut vec![one, two]);
+        jobs.send(&mut vec![one]);
         one_began.recv_timeout(PATIENCE).expect("it begins");
+        jobs.send(&mut vec![two, task(3, true, || {})]);
         two_began.recv_timeout(PATIENCE).expect("it begins beside the first");
         drop((end_one, end_two));
-        numbers(&done, 2);
+        numbers(&done, 3);
     }
 
     #[test]
