@@ -333,6 +333,12 @@ impl Call<'_> {
             Event::Signaling(signaling::Event::Joined { .. }) if self.options.mix => {
                 let wish = TakeMix { on: true, layout: self.options.layout.clone(), hide_self: None };
                 self.engine.with(self.place, |participant| participant.take_mix(wish));
+                // Who shows nothing has no place in a recording of theirs. Asked for by itself: where
+                // the room has too many pictures already, the usual one is good enough.
+                if self.options.publish.is_none() && self.options.tone.is_none() {
+                    let wish = TakeMix { on: true, layout: None, hide_self: Some(true) };
+                    self.engine.with(self.place, |participant| participant.take_mix(wish));
+                }
             }
             Event::Signaling(signaling::Event::Mix(Some(mix))) => {
                 for track in [&mix.audio, &mix.video] {
