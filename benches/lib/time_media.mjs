@@ -65,8 +65,10 @@ export async function measureDelays(room, { participant, mixed, ms }) {
   const look = () => {
     const now = Date.now() & 0xffffff;
     const place = mixed
-      ? room.mix.state.places.find((each) => each.participant === participant)
+      ? room.mix?.state?.places.find((each) => each.participant === participant)
       : { left: 0, top: 0, width: 1, height: 1 };
+    // Who has just been moved is seen the next time.
+    if (!place || !video.videoWidth) return;
     const [x, y] = [place.left * video.videoWidth, place.top * video.videoHeight];
     const size = [place.width * video.videoWidth, place.height * video.videoHeight];
     context.drawImage(video, x, y, ...size, 0, 0, 80, 40);
@@ -83,8 +85,8 @@ export async function measureDelays(room, { participant, mixed, ms }) {
   };
   let going = true;
   const each = () => {
-    look();
     if (going) video.requestVideoFrameCallback(each);
+    look();
   };
   video.requestVideoFrameCallback(each);
 

@@ -48,17 +48,16 @@ test('four people in a mixed room see all and hear all but themselves, in one pi
     assert.deepEqual([stats.topology, stats.uplinks, stats.downlinks], ['mcu', 1, 1]);
     person.unharmed();
   }
-  const metric = (name) => rig.server.metric(`madang_mix_${name}`);
-  assert.deepEqual([await metric('rooms'), await metric('viewers'), await metric('decoding')], [1, 4, 4]);
+  const metric = async (name) => (await rig.server.metric(`madang_mix_${name}`)) ?? 0;
+  await until('the metrics agree', async () => {
+    const found = [await metric('rooms'), await metric('viewers'), await metric('decoding')];
+    return found.join() === '1,4,4' || { wait: found };
+  });
   assert.ok((await metric('encoded_total')) > 0);
   await people[0].screenshot('mcu-four');
 
   const [ann, bo, cho, dae] = people;
   await bo.click('camera');
-  await until('Bo is an avatar', async () => {
-    const places = await mixPlaces(ann);
-    return places.length === 4 || { wait: places };
-  });
   await showsInMix(ann, people.filter((person) => person !== bo).concat({ ...bo, look: avatar }));
   await bo.click('camera');
   await showsInMix(ann, people);
@@ -157,7 +156,6 @@ test('in a forwarded room one takes the mix and gives it back, and the others se
   await everyoneMeets(people);
   const offers = (person) => person.room((r) => [...r.links.values()].map(({ id, epoch }) => `${id} ${epoch}`));
   const before = [await offers(bo), await offers(cho)];
-  await Promise.all([bo, cho].map((person) => person.page.evaluate(() => (window.__asked = 0))));
   const gaps = [bo.watch(cho), cho.watch(bo), bo.watch(ann)];
   for (let round = 0; round < 2; round++) {
     await ann.click('more');
@@ -184,7 +182,7 @@ test('in a forwarded room one takes the mix and gives it back, and the others se
   for (const person of people) person.unharmed();
 });
 
-/** Pictures that still come: bytes that were received within half a second. */
+/** Pictures that still come: of which bytes were received within a second. */
 async function mixReceivedNow(person) {
   const count = () =>
     person.page.evaluate(async () => {
@@ -214,7 +212,7 @@ function forgetVp8() {
   }
 }
 
-test('whoever sends VP8, VP9, H.264 or AV1, from whatever browser or program, is seen and heard by all', async (t) => {
+test('whoever sends VP8, VP9, H.264 or AV1, from whatever browser or program, is seen by all and heard', async (t) => {
   const firefox = await launchFirefox();
   t.after(() => firefox.close());
   const room = freshRoom();
@@ -255,6 +253,8 @@ test('whoever sends VP8, VP9, H.264 or AV1, from whatever browser or program, is
     event === 'mix' &&
     all.every(({ id, look }) => colours[id]?.every((value, i) => Math.abs(value - look.colour[i]) < 50));
   await client.event('Python sees everybody in their tile', isRight, { timeout: 40_000 });
+  const hears = ({ event, share }) => event === 'audio' && share > 0.02;
+  await client.event("Python hears Bo's tone among the others", hears, { timeout: 40_000 });
   for (const person of [ann, bo, cho]) person.unharmed();
 
   const dae = await rig.person(t, 'Dae', room, options('av1'));
@@ -289,6 +289,12 @@ test('a recording bot is one command: the mix becomes a file with everybody in p
   const bytes = readFileSync(files[0]);
   const tracks = [...frameTimes(bytes).values()];
   assert.equal(tracks.length, 2, 'a picture and a sound');
+  const ends = tracks.map((times) => times.at(-1));
+  assert.ok(Math.abs(ends[0] - ends[1]) < 2000, `they end at ${ends} ms`);
+  assert.ok(
+    tracks.every((times) => times.length > 50),
+    `${tracks.map((times) => times.length)} frames`,
+  );
   const gaps = tracks.map((times) => Math.max(...times.slice(1).map((time, i) => time - times[i])));
   t.diagnostic(`the longest gaps: ${gaps} ms`);
   // A machine that runs three browsers as well may be late; a stall would be seconds.

@@ -88,7 +88,8 @@ impl Refusal {
             Self::WrongSecret | Self::ForeignSession => ErrorCode::Unauthorized,
             Self::Kicked => ErrorCode::Kicked,
             Self::Locked => ErrorCode::RoomLocked,
-            Self::Full(_) | Self::MixerFull(_) | Self::Pictures(_) => ErrorCode::RoomFull,
+            Self::Full(_) | Self::MixerFull(_) => ErrorCode::RoomFull,
+            Self::Pictures(_) => ErrorCode::TooLarge,
             Self::Codecs { .. } | Self::NothingInCommon(_) => ErrorCode::CodecUnsupported,
             Self::HostsOnly
             | Self::Viewer

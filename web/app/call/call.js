@@ -12,6 +12,7 @@ import { Bar } from './bar.js';
 import { IdleFold } from './idle.js';
 import { listenForKeys, showKeys } from './keys.js';
 import { MixControls } from './mix_controls.js';
+import { refusalOf } from './mix_words.js';
 import { openMore } from './more.js';
 import { Panel } from './panel.js';
 import { Floating } from './pip.js';
@@ -222,9 +223,10 @@ export class Call {
     this.#policy = policy;
     try {
       await this.#room.setTopology(policy);
-    } catch {
+    } catch (error) {
       this.#policy = before;
-      this.#toasts.say('topology.failed', {}, { icon: 'warn' });
+      const { t: words, tp } = refusalOf(error, policy);
+      this.#toasts.say(words === 'save.failed' ? 'topology.failed' : words, tp, { icon: 'warn' });
     }
   }
 

@@ -148,7 +148,8 @@ export class Stage {
     );
     if (this.#room.mix) heard.push(this.#room.mix.audio);
     for (const [track, element] of this.#sounds) {
-      if (heard.includes(track)) continue;
+      // A mix that is given back is heard until everybody is by themselves.
+      if (heard.includes(track) || (track.source === 'mix' && 'isSubscribed' in track && track.isSubscribed)) continue;
       track.detach(element);
       element.remove();
       this.#sounds.delete(track);

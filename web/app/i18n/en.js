@@ -281,7 +281,7 @@ export default {
   'notice.kicked.title': 'You were removed from the room',
   'notice.kicked.text': 'A host ended this call for you. If that was a mistake, ask them for a new invitation.',
   'notice.room_full.title': 'The room is full',
-  'notice.room_full.text': 'Every seat is taken. Try again when somebody has left.',
+  'notice.room_full.text': 'Every seat is taken, or the server has no room for one more picture. Try again in a while.',
   'notice.room_locked.title': 'The room is locked',
   'notice.room_locked.text': 'Those inside let nobody new in for now. Ask one of them to unlock it, then try again.',
   'notice.unauthorized.title': 'This invitation is not valid here',

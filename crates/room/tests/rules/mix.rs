@@ -265,14 +265,14 @@ fn so_many_different_pictures_are_made_and_no_more() {
     yard.clear();
     yard.say(2, take(true, Some(MixLayout::Grid), None));
     let refused = failure(&yard.clients[2].heard());
-    assert!(refused.code == ErrorCode::RoomFull && refused.message.contains("may, 2;"), "{}", refused.message);
+    assert!(refused.code == ErrorCode::TooLarge && refused.message.contains("may, 2;"), "{}", refused.message);
     assert_eq!(
         ask(&mut yard, 2, take(true, None, Some(true))),
-        Err(ErrorCode::RoomFull),
+        Err(ErrorCode::TooLarge),
         "without oneself is one more"
     );
     assert!(ask(&mut yard, 2, take(true, None, None)).is_ok(), "somebody has that one");
-    assert_eq!(ask(&mut yard, 2, take(true, Some(MixLayout::Grid), None)), Err(ErrorCode::RoomFull));
+    assert_eq!(ask(&mut yard, 2, take(true, Some(MixLayout::Grid), None)), Err(ErrorCode::TooLarge));
     assert!(ask(&mut yard, 1, take(true, Some(MixLayout::Grid), Some(false))).is_ok(), "one goes where another comes");
     assert!(ask(&mut yard, 2, take(true, Some(MixLayout::Grid), None)).is_ok());
     assert!(ask(&mut yard, 2, take(false, None, None)).is_ok() && ask(&mut yard, 1, take(false, None, None)).is_ok());

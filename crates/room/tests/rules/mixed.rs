@@ -205,12 +205,12 @@ fn a_newcomer_always_finds_the_usual_picture() {
     settings.mix.pictures = 2;
     let mut yard = Yard::with_policy(3, settings, TopologyPolicy::Mcu).filled(2);
     assert!(ask(&mut yard, 0, take(true, Some(MixLayout::Grid), None)).is_ok());
-    assert_eq!(ask(&mut yard, 1, take(true, Some(MixLayout::Speaker), None)), Err(ErrorCode::RoomFull));
+    assert_eq!(ask(&mut yard, 1, take(true, Some(MixLayout::Speaker), None)), Err(ErrorCode::TooLarge));
     assert!(ask(&mut yard, 1, take(true, Some(MixLayout::Grid), None)).is_ok());
     yard.join(2, hello("c"), Grant::default());
     assert_eq!(mix(&yard, 2).layout, MixLayout::Auto);
     assert!(yard.media.pictures() == 2);
-    assert_eq!(ask(&mut yard, 0, take(true, own_layout(0.0), None)), Err(ErrorCode::RoomFull));
+    assert_eq!(ask(&mut yard, 0, take(true, own_layout(0.0), None)), Err(ErrorCode::TooLarge));
     yard.check();
 }
 
