@@ -30,8 +30,8 @@ export class MixControls {
   #word = h('span', { 'aria-hidden': 'true' });
   #button;
   #note;
-  /** What was told already. @type {string|null} */
-  #told = null;
+  /** What was told already of this mix. @type {Set<string>} */
+  #told = new Set();
 
   /** @param {Room} room @param {import('./toasts.js').Toasts} toasts */
   constructor(room, toasts) {
@@ -77,7 +77,10 @@ export class MixControls {
   sync() {
     const { mix } = this.#room;
     this.element.hidden = mix === null || this.#room.remoteParticipants.size === 0;
-    if (!mix) return;
+    if (!mix) {
+      this.#told.clear();
+      return;
+    }
     const { kind } = mix.layout;
     setIcon(this.#icon, kind === 'custom' ? LAYOUTS.auto : LAYOUTS[kind]);
     bindText(this.#word, `mix.layout.${kind}`);
@@ -86,21 +89,25 @@ export class MixControls {
     this.#syncNote(noteOf(mix));
   }
 
-  /** In words when it begins; then a small sign stays, and says more when it is asked. @param {Note|null} note */
+  /**
+   * In words when it begins for the first time; a small sign stays, and says more when it is asked.
+   * @param {Note|null} note
+   */
   #syncNote(note) {
     this.#note.hidden = note === null;
-    if (note) {
-      bindAttribute(this.#note, 'aria-label', note.key);
-      setAttr(this.#note, 'title', `${t(note.key)}. ${note.more}`);
-      this.#note.dataset.reason = note.more;
-    }
-    const isNew = note !== null && note.key !== this.#told;
-    this.#told = note?.key ?? null;
-    if (isNew) this.#tell();
+    if (note === null) return;
+    bindAttribute(this.#note, 'aria-label', note.key);
+    const more = `${t(note.key)}. ${note.more}`;
+    setAttr(this.#note, 'title', more);
+    setAttr(this.#note, 'aria-description', note.more);
+    this.#note.dataset.reason = note.more;
+    if (this.#told.has(note.key)) return;
+    this.#told.add(note.key);
+    this.#toasts.say(note.key, {}, { icon: 'signal-poor' });
   }
 
   #tell() {
-    if (this.#told) this.#toasts.say(this.#told, {}, { icon: 'signal-poor' });
+    this.#toasts.say('mix.note', { text: this.#note.title }, { icon: 'signal-poor' });
   }
 
   #open() {

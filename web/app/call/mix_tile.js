@@ -60,8 +60,8 @@ export class MixTile {
 
   sync() {
     const names = namesIn(this.mix.state?.places ?? [], (id) => this.#nameOf(id));
-    const label = names.length > 0 ? t('mix.label', { names: names.join(', ') }) : t('mix.label.none');
-    setAttr(this.element, 'aria-label', label);
+    // Who is in it stands in the list.
+    setAttr(this.element, 'aria-label', t('mix.label'));
     this.element.classList.toggle('seen', this.isSeen);
     const told = [...this.#names.children].map((item) => item.textContent);
     if (told.length === names.length && told.every((name, i) => name === names[i])) return;

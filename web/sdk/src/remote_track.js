@@ -149,9 +149,10 @@ export class RemoteTrack extends Track {
 
   /** The server has forgotten what was said. @internal */
   sayAgain() {
-    const said = this.#saidSize;
+    // What was about to be said is newer.
+    const size = this.#size === undefined ? this.#saidSize : this.#size;
     this.#saidSize = undefined;
-    if (said !== undefined) this.#say(said);
+    if (size !== undefined) this.#say(size);
   }
 
   /** @internal */
